@@ -1,0 +1,114 @@
+"""Many concurrent questions, one trip for their answers (design: fresh by default, and still fast).
+
+While a batch is under way newcomers queue. When it returns the next leaves at once, or, only if the last
+batch held more than one question, after a short gathering time that follows the load. Alone, a question
+waits for nothing. Nobody joins a batch that has left, and no answer is used twice: none is older than its
+question.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, TypeVar
+
+from shared.errors import ServiceError
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Question, Answer]):
+    """`answer_all` gives for each question, in order, an answer or the error for that one alone.
+
+    A batch that fails or outlasts `timeout` seconds is refused as a whole with what `failed` makes: closed,
+    never an old answer. `gather` is seconds per question of the last batch, `gather_most` its limit.
+    """
+
+    def __init__(
+        self,
+        answer_all: Callable[[list[Question]], Coroutine[Any, Any, Sequence[Answer | ServiceError]]],
+        failed: Callable[[BaseException], ServiceError],
+        *,
+        timeout: float,
+        most: int = 1000,
+        gather: float = 0.0001,
+        gather_most: float = 0.003,
+        batching: bool = True,
+    ) -> None:
+        self._answer_all, self._failed = answer_all, failed
+        self._timeout, self._most = timeout, most
+        self._gather, self._gather_most = gather, gather_most
+        self._batching = batching
+        self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+        self._trips: set[asyncio.Task[Sequence[Answer | ServiceError]]] = set()
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer to this question, asked after this call began. Cancelling it harms nobody else."""
+        if not self._batching:
+            return await self._ask_alone(question)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def _ask_alone(self, question: Question) -> Answer:
+        """The naive way, for comparison: one trip for each question."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                [answer] = await self._answer_all([question])
+        except Exception as error:
+            raise self._failed(error) from error
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    async def _run(self) -> None:
+        try:
+            while batch := self._next_batch():
+                await self._answer(batch)
+                if len(batch) > 1 and len(self._waiting) < self._most:
+                    await asyncio.sleep(min(self._gather * len(batch), self._gather_most))
+        except BaseException as error:  # the loop is closing down: nobody may wait for ever
+            while self._waiting:
+                _, future = self._waiting.popleft()
+                if not future.done():
+                    future.set_exception(self._failed(error))
+            raise
+        finally:
+            self._running = None
+
+    def _next_batch(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
+        batch: list[tuple[Question, asyncio.Future[Answer]]] = []
+        while self._waiting and len(batch) < self._most:
+            item = self._waiting.popleft()
+            if not item[1].done():  # cancelled while it waited
+                batch.append(item)
+        return batch
+
+    async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        trip = asyncio.create_task(self._answer_all([question for question, _ in batch]))  # noqa: RUF006
+        self._trips.add(trip)  # also while it dies of old age, after everybody was answered
+        trip.add_done_callback(self._trips.discard)
+        try:
+            # Not wait_for(): a frozen socket would hold it far beyond its timeout.
+            done, _ = await asyncio.wait({trip}, timeout=self._timeout)
+            if not done:
+                raise TimeoutError
+            answers = trip.result()
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, ServiceError):
+                    future.set_exception(answer.fresh())
+                else:
+                    future.set_result(answer)
+        except BaseException as error:
+            trip.cancel()
+            refusal = self._failed(error)
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(refusal.fresh())
+            if not isinstance(error, Exception):
+                raise

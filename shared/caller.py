@@ -1,0 +1,43 @@
+"""Who is calling, for one RPC."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.errors import ServiceError
+from shared.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in person: whose session, and which one (its public id)."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person, a service, both, or neither on a public RPC.
+
+    `token` is the session token as sent; where the RPC's row leaves the session to the handler it has not
+    been checked yet, and `person` is None.
+    """
+
+    person: Person | None = None
+    service: str | None = None
+    token: str | None = None
+
+    @property
+    def user_id(self) -> UUID:
+        """Of the signed-in person; the access policy has seen to it that there is one."""
+        if self.person is None:
+            raise ServiceError(Reason.SESSION_REQUIRED)
+        return self.person.user_id
+
+
+ANONYMOUS = Caller()
+_caller: ContextVar[Caller] = ContextVar("caller", default=ANONYMOUS)
+
+current_caller = _caller.get
+set_caller = _caller.set

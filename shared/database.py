@@ -1,0 +1,152 @@
+"""Connect to PostgreSQL: transactions, single reads, the hot reads. The only place that commits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+import sqlalchemy
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from shared.errors import ServiceError
+from shared.reasons import Reason
+
+Tx: TypeAlias = AsyncConnection
+Row: TypeAlias = sqlalchemy.Row[Any]
+ConstraintErrors: TypeAlias = Mapping[str, Reason]
+
+POOL_TIMEOUT = 0.5
+SESSION_SETTINGS = {
+    "statement_timeout": "2s",
+    "lock_timeout": "500ms",
+    "idle_in_transaction_session_timeout": "5s",
+    "client_connection_check_interval": "500ms",
+    "TimeZone": "UTC",
+}
+LIBPQ = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 3000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "target_session_attrs": "read-write",
+    "prepare_threshold": 1,
+    "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
+}
+# PostgreSQL 17 and later; older ones do not know the setting and would refuse the connection.
+TRANSACTION_TIMEOUT = """SELECT set_config('transaction_timeout', '5s', false)
+                          WHERE current_setting('server_version_num')::int >= 170000"""
+
+BY_SQLSTATE = {
+    "40001": Reason.CONFLICT, "40P01": Reason.CONFLICT, "55P03": Reason.CONFLICT, "25P03": Reason.CONFLICT,
+    "57014": Reason.DEADLINE_EXCEEDED, "25P04": Reason.DEADLINE_EXCEEDED,
+    "53300": Reason.DATABASE_BUSY, "53400": Reason.DATABASE_BUSY,
+    "25006": Reason.DATABASE_UNAVAILABLE, "53100": Reason.DATABASE_UNAVAILABLE,
+    "57P01": Reason.DATABASE_UNAVAILABLE, "57P02": Reason.DATABASE_UNAVAILABLE, "57P03": Reason.DATABASE_UNAVAILABLE,
+}  # fmt: skip
+
+
+class Database:
+    """`url` is postgresql://…; `constraint_errors` says what a violated constraint means, by its name."""
+
+    def __init__(self, url: str, *, pool_size: int, name: str, constraint_errors: ConstraintErrors) -> None:
+        self._constraint_errors = constraint_errors
+        libpq = {**LIBPQ, "application_name": name}
+        self._engine = create_async_engine(
+            sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
+            connect_args=libpq,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+        )
+        sqlalchemy.event.listen(self._engine.sync_engine, "connect", _limit_transactions)
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A batch at a time reads here; the second connection is for the one that is being replaced.
+        self._hot = AsyncConnectionPool(
+            url,
+            kwargs={**libpq, "autocommit": True},
+            min_size=1,
+            max_size=2,
+            timeout=POOL_TIMEOUT,
+            open=False,
+            reconnect_timeout=5,
+        )
+
+    async def open(self) -> None:
+        """Begin to connect; PostgreSQL need not be there yet."""
+        await self._hot.open(wait=False)
+
+    async def close(self) -> None:
+        await self._hot.close()
+        await self._engine.dispose()
+
+    async def is_ready(self) -> bool:
+        try:
+            await asyncio.wait_for(self.hot_read("SELECT 1", ()), 1.0)
+        except (ServiceError, TimeoutError):
+            return False
+        return True
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Commits when the block ends, before the reply leaves; rolls back when it raises."""
+        try:
+            async with self._engine.begin() as tx:
+                yield tx
+        except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+            raise self._expected(error) from error
+
+    @asynccontextmanager
+    async def single_read(self) -> AsyncIterator[Tx]:
+        """For RPCs that run exactly one SELECT: without BEGIN and COMMIT, two round trips fewer."""
+        try:
+            async with self._autocommit.connect() as tx:
+                yield tx
+        except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+            raise self._expected(error) from error
+
+    async def hot_read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """One prepared statement of the hot path in autocommit, without SQLAlchemy's share of the time."""
+        for attempt in (1, 2):
+            try:
+                async with self._hot.connection() as connection:
+                    cursor = await connection.execute(statement, values, prepare=True)
+                    return await cursor.fetchall()
+            except (psycopg.Error, PoolTimeout) as error:
+                expected = self._expected(error)
+                # A restarted server shows at the next use of a connection; reading again is harmless.
+                lost = isinstance(expected, ServiceError) and expected.reason is Reason.DATABASE_UNAVAILABLE
+                if attempt == 2 or not lost or isinstance(error, PoolTimeout):
+                    raise expected from error
+        raise AssertionError("unreachable")
+
+    def _expected(self, error: Exception) -> Exception:
+        """What the caller is told; an error nobody expected stays what it is."""
+        if isinstance(error, sqlalchemy.exc.TimeoutError):
+            return ServiceError(Reason.DATABASE_BUSY, retry_after=POOL_TIMEOUT)
+        if isinstance(error, PoolTimeout):
+            return ServiceError(Reason.DATABASE_UNAVAILABLE)
+        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+        if not isinstance(cause, psycopg.Error):
+            return error
+        state = cause.sqlstate
+        if state is None or state.startswith("08"):
+            is_connection = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+            return ServiceError(Reason.DATABASE_UNAVAILABLE) if is_connection else error
+        reason = BY_SQLSTATE.get(state)
+        if reason is None and cause.diag.constraint_name:
+            reason = self._constraint_errors.get(cause.diag.constraint_name)
+        if reason is None:
+            return error
+        return ServiceError(reason, retry_after=POOL_TIMEOUT if reason is Reason.DATABASE_BUSY else None)
+
+
+def _limit_transactions(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(TRANSACTION_TIMEOUT)
+    cursor.close()
+    connection.commit()

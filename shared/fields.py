@@ -1,0 +1,134 @@
+"""Read a request's fields: each reader returns a typed value or notes what is wrong with the field.
+
+All bad fields of a request are reported at once, each with its limit; values are never echoed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from shared.errors import ServiceError
+from shared.reasons import Reason
+
+NIL = UUID(int=0)
+SLUG = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+MAX_BATCH = 1000
+MAX_PASSWORD_BYTES = 1024
+
+
+@contextmanager
+def reading() -> Iterator["Fields"]:
+    """Use the readers inside the block; INVALID_ARGUMENT with every bad field is raised as it ends."""
+    fields = Fields()
+    yield fields
+    fields.check()
+
+
+class Fields:
+    def __init__(self) -> None:
+        self._wrong: list[tuple[str, str]] = []
+
+    def wrong(self, path: str, what: str) -> None:
+        self._wrong.append((path, what))
+
+    def check(self) -> None:
+        if self._wrong:
+            raise ServiceError(Reason.BAD_REQUEST, fields=tuple(self._wrong))
+
+    def uuid(self, path: str, value: str) -> UUID:
+        if UUID_TEXT.fullmatch(value):
+            return UUID(value)
+        self.wrong(path, "a UUID of 36 characters is needed")
+        return NIL
+
+    def optional_uuid(self, path: str, value: str) -> UUID | None:
+        return self.uuid(path, value) if value else None
+
+    def uuids(self, path: str, values: Sequence[str]) -> list[UUID]:
+        self.batch(path, values)
+        return [self.uuid(f"{path}[{n}]", value) for n, value in enumerate(values[:MAX_BATCH])]
+
+    def batch(self, path: str, values: Sequence[object]) -> None:
+        if not 1 <= len(values) <= MAX_BATCH:
+            self.wrong(path, f"{len(values)} items, 1 to {MAX_BATCH:,} are allowed")
+
+    def name(self, path: str, value: str, *, least: int = 0, most: int = 100) -> str:
+        """A display name: NFC, without surrounding space, control or direction characters."""
+        if len(value) > 4 * most:  # before any work on it
+            self.wrong(path, f"{len(value)} characters, at most {most}")
+            return ""
+        text = unicodedata.normalize("NFC", value).strip()
+        if not least <= len(text) <= most:
+            self.wrong(path, f"{len(text)} characters, {least} to {most} are allowed")
+        if any(unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in BIDI_CONTROLS for c in text):
+            self.wrong(path, "control, direction and unassigned characters are not allowed")
+        return text
+
+    def slug(self, path: str, value: str) -> str:
+        if not (3 <= len(value) <= 40 and SLUG.fullmatch(value)):
+            self.wrong(path, "3 to 40 of a-z, 0-9 and single hyphens inside are needed")
+        return value
+
+    def email(self, path: str, value: str) -> str:
+        """The address as written (NFC, domain lower-cased); `email_key` makes it comparable."""
+        if len(value) > 254:
+            self.wrong(path, f"{len(value)} characters, at most 254")
+            return ""
+        try:
+            checked = validate_email(value, check_deliverability=False, strict=True, allow_smtputf8=False)
+        except EmailNotValidError:
+            self.wrong(path, "not an email address such as ada@example.com")
+            return ""
+        return checked.normalized
+
+    def password(self, path: str, value: str, *, least: int) -> str:
+        """Any characters, never cut; NFC, so that every keyboard types the same password (NIST SP 800-63B)."""
+        if len(value.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
+            self.wrong(path, f"longer than {MAX_PASSWORD_BYTES:,} bytes")
+            return ""
+        text = unicodedata.normalize("NFC", value)
+        if len(text) < least:
+            self.wrong(path, f"{len(text)} characters, at least {least} without a second factor")
+        return text
+
+    def enum(self, path: str, value: int, allowed: Iterable[tuple[str, int]]) -> str:
+        """The name that stands for `value` among the `allowed` (name, number) pairs."""
+        names = {number: name for name, number in allowed}
+        if value not in names:
+            self.wrong(path, f"one of {', '.join(names.values())} is needed")
+            return ""
+        return names[value]
+
+    def page_size(self, path: str, value: int) -> int:
+        """0 means 50, more than 1,000 means 1,000, negative is refused (AIP-158)."""
+        if value < 0:
+            self.wrong(path, "negative, 0 to 1,000 are allowed")
+        return min(value or 50, 1000)
+
+    def token(self, path: str, value: str, *, most: int) -> str:
+        if len(value) > most:
+            self.wrong(path, f"longer than {most} characters")
+            return ""
+        return value
+
+    def mask(self, path: str, mask: FieldMask, resource: Message, allowed: Sequence[str]) -> set[str]:
+        """The paths to update; an empty mask means the allowed fields that are set (AIP-134)."""
+        paths = set(mask.paths) or {f.name for f, _ in resource.ListFields() if f.name in allowed}
+        if len(mask.paths) > len(allowed) or not paths <= set(allowed):
+            self.wrong(path, f"only {', '.join(allowed)} can be updated")
+        elif not paths:
+            self.wrong(path, f"nothing to update; allowed: {', '.join(allowed)}")
+        return paths & set(allowed)
+
+
+def email_key(email: str) -> str:
+    """What makes two spellings one account. Not casefold(): it would merge straße@ with strasse@."""
+    return email.lower()

@@ -1,0 +1,162 @@
+"""What stands around every RPC, unary or streaming: log, errors to status, authentication, decoding, deadline."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from shared.access_rules import Policy, Rule
+from shared.authentication import Authentication
+from shared.caller import set_caller
+from shared.errors import ServiceError, to_status
+from shared.log import log
+from shared.reasons import Reason
+
+DEFAULT_DEADLINE = 5.0  # seconds, for callers that set none or an absurd one
+SLOW = 0.25  # seconds; a quiet RPC is logged when it took longer or failed
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once."""
+
+    def __init__(self, policy: Policy, authentication: Authentication, quiet: frozenset[str] = frozenset()) -> None:
+        self._policy = policy
+        self._authentication = authentication
+        self._quiet = quiet
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:  # not remembered: strangers would fill the memory with made-up names
+                return grpc.unary_unary_rpc_method_handler(_unknown_method)
+            wrapped = self._wrapped[path] = self._wrap(path.lstrip("/"), handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        kind = (handler.request_streaming, handler.response_streaming)
+        behaviour: Any = {
+            (False, False): handler.unary_unary,
+            (False, True): handler.unary_stream,
+            (True, False): handler.stream_unary,
+            (True, True): handler.stream_stream,
+        }[kind]
+        rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
+        decode_any = decoded_each if handler.request_streaming else decoded
+
+        async def unary(data: Any, context: Context) -> Any:
+            async with Call(method, rule, self._authentication, quiet, context):
+                request = decode_any(decode, data)
+                left = context.time_remaining()
+                async with asyncio.timeout(DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)):
+                    return await behaviour(request, context)
+
+        async def stream(data: Any, context: Context) -> AsyncIterator[Any]:
+            async with Call(method, rule, self._authentication, quiet, context):
+                responses = behaviour(decode_any(decode, data), context)
+                if isinstance(responses, Coroutine):  # the style that calls context.write()
+                    await responses
+                    return
+                async for response in responses:
+                    yield response
+
+        make = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[kind]
+        wrapper: Any = stream if handler.response_streaming else unary
+        return make(wrapper, response_serializer=handler.response_serializer)
+
+
+class Call:
+    """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
+
+    __slots__ = ("_authentication", "_caller", "_context", "_method", "_quiet", "_rule", "_start")
+
+    def __init__(self, method: str, rule: Rule, authentication: Authentication, quiet: bool, context: Context) -> None:
+        self._method, self._rule, self._authentication = method, rule, authentication
+        self._quiet, self._context = quiet, context
+        self._caller: Any = None
+
+    async def __aenter__(self) -> None:
+        self._start = time.perf_counter()
+        try:
+            metadata = self._context.invocation_metadata() or ()
+            self._caller = await self._authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
+            set_caller(self._caller)
+        except Exception as error:
+            await self._refuse(error)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._log("OK")
+        elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            await self._refuse(error)
+        else:  # cancelled by the caller, or aborted by a library's own servicer
+            self._log("CANCELLED" if isinstance(error, asyncio.CancelledError) else "ABORTED_BY_HANDLER")
+
+    async def _refuse(self, error: Exception) -> None:
+        if isinstance(error, TimeoutError):
+            error = ServiceError(Reason.DEADLINE_EXCEEDED)
+        elif not isinstance(error, ServiceError):
+            log.error("unexpected error", method=self._method, exc_info=error)
+            error = ServiceError(Reason.INTERNAL)
+        self._log(error.code.name, error.reason.name)
+        await self._context.abort_with_status(to_status(error))
+
+    def _log(self, code: str, reason: str | None = None) -> None:
+        seconds = time.perf_counter() - self._start
+        if self._quiet and reason is None and seconds < SLOW:
+            return
+        caller = self._caller
+        log.info(
+            "call",
+            method=self._method,
+            code=code,
+            reason=reason,
+            milliseconds=round(seconds * 1000, 1),
+            user_id=str(caller.person.user_id) if caller and caller.person else None,
+            service=caller.service if caller else None,
+            request_id=_request_id(self._context),
+        )
+
+
+def decoded(decode: Callable[[bytes], Any] | None, data: bytes) -> Any:
+    """gRPC's own decoding answers UNKNOWN with class names in it; ours answers INVALID_ARGUMENT."""
+    try:
+        return decode(data) if decode else data
+    except DecodeError:
+        raise ServiceError(Reason.MALFORMED_REQUEST) from None
+
+
+async def decoded_each(decode: Callable[[bytes], Any] | None, data: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for item in data:
+        yield decoded(decode, item)
+
+
+async def _unknown_method(_data: Any, context: Any) -> None:
+    await context.abort_with_status(to_status(ServiceError(Reason.METHOD_UNKNOWN)))
+
+
+def _request_id(context: Context) -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == "x-request-id":
+            return str(value)[:64]
+    return None

@@ -1,0 +1,56 @@
+"""Page tokens: the last key of a page, bound to who asked for what (AIP-158).
+
+A token is no secret and grants nothing: every page is authorized anew. The digest only refuses a token
+that is used with other arguments, by another caller, or damaged.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.caller import Caller
+from shared.errors import ServiceError
+from shared.reasons import Reason
+
+DIGEST = 12
+
+
+class Pages:
+    """One list RPC as one caller calls it: reads its page token and writes the next one."""
+
+    def __init__(self, caller: Caller, method: str, *arguments: object) -> None:
+        who = caller.person.user_id if caller.person else caller.service
+        self._binding = json.dumps([str(who), method, *map(str, arguments)]).encode()
+
+    def token(self, *last_key: object) -> str:
+        payload = json.dumps([str(part) for part in last_key]).encode()
+        return base64.urlsafe_b64encode(self._digest(payload) + payload).decode().rstrip("=")
+
+    def last_key(self, token: str, length: int) -> Sequence[str] | None:
+        """The parts given to `token()`; None for the first page."""
+        if not token:
+            return None
+        try:
+            raw = base64.b64decode(token[:1024] + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            parts = json.loads(raw[DIGEST:])
+        except (binascii.Error, ValueError):
+            raise _refused() from None
+        if raw[:DIGEST] != self._digest(raw[DIGEST:]) or len(parts) != length:
+            raise _refused()
+        return [str(part) for part in parts]
+
+    def last_id(self, token: str) -> UUID | None:
+        """For lists ordered by one id."""
+        parts = self.last_key(token, 1)
+        return UUID(parts[0]) if parts else None
+
+    def _digest(self, payload: bytes) -> bytes:
+        return hashlib.sha256(self._binding + b"\0" + payload).digest()[:DIGEST]
+
+
+def _refused() -> ServiceError:
+    wrong = "not the next_page_token of the same call with the same arguments"
+    return ServiceError(Reason.BAD_REQUEST, fields=(("page_token", wrong),))

@@ -1,0 +1,179 @@
+"""The catalogue of reasons: every error a caller can get, what happened and what to do next.
+
+A reason is part of the contract: clients branch on it, so it is never renamed. `docs/errors.md` is made
+from this file, and `tenantry errors REASON` prints an entry.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from grpc import StatusCode
+
+DOMAIN = "tenantry"
+
+
+class Entry(NamedTuple):
+    """What a caller reads; `{braces}` are filled in where the error is raised."""
+
+    code: StatusCode
+    happened: str
+    next_step: str
+
+
+class Reason(Enum):
+    # Who is calling
+    SESSION_REQUIRED = Entry(
+        StatusCode.UNAUTHENTICATED,
+        'This call needs a signed-in person: metadata "authorization: Bearer <token>".',
+        "Get a token with SessionService/CreateSession.",
+    )
+    SESSION_INVALID = Entry(
+        StatusCode.UNAUTHENTICATED,
+        "The session is not valid.",
+        "Usual causes: expired or revoked; a cookie value not URL-decoded; another SESSION_SECRET than Express uses.",
+    )
+    SIGN_IN_FAILED = Entry(
+        StatusCode.UNAUTHENTICATED,
+        "The email address or the password is wrong.",
+        "Check both; nobody is told which of the two it was.",
+    )
+    SERVICE_KEY_REQUIRED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        'Only services may call this: metadata "x-service-key: <name>.<secret>".',
+        "In development: tenantry keys make-service-key billing",
+    )
+    SERVICE_KEY_INVALID = Entry(
+        StatusCode.UNAUTHENTICATED,
+        "The service key is not valid.",
+        "Compare its name and secret with the hash in SERVICE_KEYS of the service you call.",
+    )
+    SERVICE_NOT_ALLOWED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "This service may not call this RPC.",
+        "The RPC's row in access_policy.py names the services that may.",
+    )
+    # What a caller may do
+    PERMISSION_DENIED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "You may not do this here, or there is no such thing.",
+        "Ask an owner or administrator of the organization; nobody is told which of the two it was.",
+    )
+    ROLE_ABOVE_CALLER = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "Nobody grants, changes or removes a role above their own.",
+        "Ask somebody with at least the role {role}.",
+    )
+    SIGN_UP_CLOSED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "This deployment does not take sign-ups.",
+        "Ask its operator for an account; operators open it with SIGN_UP=on.",
+    )
+    # What was sent
+    BAD_REQUEST = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "{violations}.",
+        "Correct these fields and send the call again.",
+    )
+    MALFORMED_REQUEST = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "The request is not a message of this RPC's type.",
+        "Generate the client from the same .proto files as the server.",
+    )
+    PERMISSION_UNKNOWN = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        '"{permission}" is not defined. Nearest: "{nearest}".',
+        "Add your own in permissions.toml.",
+    )
+    REQUEST_ID_REUSED = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "This request_id was used within 24 hours for a request with other content.",
+        "Make a new request_id for each new request.",
+    )
+    METHOD_UNKNOWN = Entry(
+        StatusCode.UNIMPLEMENTED,
+        "There is no such RPC here.",
+        "identity serves identity.v1, tenancy serves tenancy.v1; see the .proto files.",
+    )
+    # What is there
+    EMAIL_TAKEN = Entry(
+        StatusCode.ALREADY_EXISTS,
+        "An account with this email address exists.",
+        "Sign in instead, or use another address.",
+    )
+    SLUG_TAKEN = Entry(
+        StatusCode.ALREADY_EXISTS,
+        "This slug is taken.",
+        "Choose another; organization slugs are unique, project slugs within their organization.",
+    )
+    ALREADY_A_MEMBER = Entry(
+        StatusCode.ALREADY_EXISTS,
+        "This user is a member already.",
+        "Change the role with UpdateOrganizationMember.",
+    )
+    USER_NOT_FOUND = Entry(
+        StatusCode.NOT_FOUND,
+        "There is no such user.",
+        "Create them first: UserService/SignUp.",
+    )
+    MEMBER_NOT_FOUND = Entry(
+        StatusCode.NOT_FOUND,
+        "This user is not a member of the organization.",
+        "List the members with ListOrganizationMembers, or add the user first.",
+    )
+    SESSION_NOT_FOUND = Entry(
+        StatusCode.NOT_FOUND,
+        "You have no valid session with this id.",
+        "List your sessions with ListSessions.",
+    )
+    # What the state allows
+    LAST_OWNER = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "An organization always keeps an owner, and this is the last one.",
+        "Make somebody else OWNER first.",
+    )
+    OWNER_NOT_OVERRIDABLE = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "Owners are ADMIN on every project and cannot be overridden.",
+        "Change their role in the organization first.",
+    )
+    ETAG_MISMATCH = Entry(
+        StatusCode.ABORTED,
+        "It was changed since you read it.",
+        "Read it again, apply your change to what you find, and send the new etag.",
+    )
+    CONFLICT = Entry(
+        StatusCode.ABORTED,
+        "Somebody changed the same thing at the same moment.",
+        "Send the call again.",
+    )
+    # What the services can do right now
+    HASHING_BUSY = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "Too many passwords are being checked at this moment.",
+        "Try again after the time in RetryInfo.",
+    )
+    DATABASE_BUSY = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "All database connections are in use.",
+        "Try again after the time in RetryInfo.",
+    )
+    DATABASE_UNAVAILABLE = Entry(
+        StatusCode.UNAVAILABLE,
+        "The database cannot be reached.",
+        "Try again; operators: see DATABASE_URL and the service's log.",
+    )
+    IDENTITY_UNAVAILABLE = Entry(
+        StatusCode.UNAVAILABLE,
+        "The session could not be checked, so nothing was allowed.",
+        "Try again; operators: see IDENTITY_ADDRESS, IDENTITY_SERVICE_KEY and the log of tenancy.",
+    )
+    DEADLINE_EXCEEDED = Entry(
+        StatusCode.DEADLINE_EXCEEDED,
+        "The deadline passed before there was an answer.",
+        "Try again with more time; without a deadline of its own a call gets 5 seconds.",
+    )
+    INTERNAL = Entry(
+        StatusCode.INTERNAL,
+        "Internal error.",
+        "It is in the service's log; report it if it stays.",
+    )

@@ -1,0 +1,107 @@
+"""Build a server with the limits of docs/operations.md, serve until told to stop, drain."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from shared.interceptors import Guard
+from shared.log import log
+
+OPTIONS = {
+    "grpc.max_receive_message_length": 256 * 1024,
+    "grpc.max_metadata_size": 8192,
+    "grpc.absolute_max_metadata_size": 16384,
+    "grpc.server_handshake_timeout_ms": 5_000,
+    "grpc.max_connection_idle_ms": 300_000,
+    "grpc.max_connection_age_ms": 60_000,
+    "grpc.max_connection_age_grace_ms": 10_000,
+    "grpc.max_allowed_incoming_connections": 10_000,
+    "grpc.max_concurrent_streams": 1_000,
+    # Above these gRPC sheds silently, as CANCELLED; the defaults are 1,000 and 3,000.
+    "grpc.server.max_pending_requests": 5_000,
+    "grpc.server.max_pending_requests_hard_limit": 10_000,
+    "grpc.http2.min_ping_interval_without_data_ms": 5_000,
+    # One worker: a second server on the same port must fail loudly instead of taking half the calls.
+    "grpc.so_reuseport": 0,
+}
+MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
+READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Server:
+    """A grpc.aio server with health per service name; `add` gets it to register the handlers."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        services: Sequence[str],
+        add: Callable[[grpc.aio.Server], None],
+        *,
+        is_ready: Callable[[], Awaitable[bool]],
+        reflect: bool,
+    ) -> None:
+        self.grpc = grpc.aio.server(
+            interceptors=[guard],
+            options=list(OPTIONS.items()),
+            maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
+        )
+        self._services = ["", *services]
+        self._is_ready = is_ready
+        self._health = health_aio.HealthServicer()
+        self._watching: asyncio.Task[None] | None = None
+        add(self.grpc)
+        add_HealthServicer_to_server(self._health, self.grpc)
+        if reflect:
+            names = [*services, "grpc.health.v1.Health", reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self.grpc)
+
+    async def start(self, address: str) -> int:
+        """Listen on `host:port` and return the port; RuntimeError if it is taken."""
+        port = self.grpc.add_insecure_port(address)
+        await self._set(NOT_SERVING)
+        await self.grpc.start()
+        self._watching = asyncio.create_task(self._watch_readiness())
+        return port
+
+    async def stop(self, grace: float) -> None:
+        """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish."""
+        if self._watching:
+            self._watching.cancel()
+        await self._set(NOT_SERVING)
+        await self.grpc.stop(grace)
+
+    async def _watch_readiness(self) -> None:
+        was_ready = False
+        while True:
+            ready = await self._is_ready()
+            if ready != was_ready:
+                await self._set(SERVING if ready else NOT_SERVING)
+                log.info("ready" if ready else "not ready")
+                was_ready = ready
+            await asyncio.sleep(READINESS if ready else 0.05)
+
+    async def _set(self, status: int) -> None:
+        for name in self._services:
+            await self._health.set(name, status)
+
+
+async def serve(server: Server, address: str, grace: float) -> None:
+    """Run until SIGTERM or SIGINT, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.start(address)
+    log.info("listening", address=address)
+    await stop.wait()
+    log.info("draining", seconds=grace)
+    await server.stop(grace)

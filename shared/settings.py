@@ -1,0 +1,97 @@
+"""Settings that both services have, and how any are loaded: typed, frozen, all wrong ones named at once."""
+
+import sys
+from typing import Annotated, TypeVar
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_BYTES = 32
+SAMPLES = ("changeme", "keyboard cat", "secret", "example", "your-secret", "0000", "1234")
+
+
+def split_on_commas(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def read_service_keys(value: object) -> object:
+    """`billing:<sha256 hex>,operator:<sha256 hex>` as a mapping of names to digests."""
+    if not isinstance(value, str):
+        return value
+    keys: dict[str, bytes] = {}
+    for part in split_on_commas(value):  # type: ignore[attr-defined]
+        name, _, digest = part.partition(":")
+        if not name or "." in name or len(digest) != 64 or name in keys:
+            raise ValueError("needs name:sha256-in-hex pairs with different names, separated by commas")
+        try:
+            keys[name] = bytes.fromhex(digest)
+        except ValueError:
+            raise ValueError(f"the digest of {name} is not hexadecimal") from None
+    return keys
+
+
+def refuse_weak_secret(secret: str) -> None:
+    """ASVS 13.3.1: at least 32 bytes, and not one from a tutorial."""
+    if len(secret.encode()) < SECRET_BYTES:
+        raise ValueError(f"shorter than {SECRET_BYTES} bytes")
+    if any(sample in secret.lower() for sample in SAMPLES) or len(set(secret)) < 10:
+        raise ValueError("a sample or too regular to be random")
+
+
+ServiceKeys = Annotated[dict[str, bytes], NoDecode, BeforeValidator(read_service_keys)]
+Switch = bool
+
+
+class CommonSettings(BaseSettings):
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=True
+    )
+
+    database_url: SecretStr = Field(alias="DATABASE_URL", examples=["postgresql://identity:password@db/identity"])
+    database_pool_size: int = Field(10, alias="DATABASE_POOL_SIZE", ge=1, le=200, examples=["10"])
+    service_keys: ServiceKeys = Field({}, alias="SERVICE_KEYS", examples=["billing:<sha256 of its secret>"])
+    session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
+    reflection: Switch = Field(False, alias="REFLECTION", examples=["on"])
+    batching: Switch = Field(True, alias="BATCHING", examples=["on"])
+    gather_seconds: float = Field(0.0001, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0001"])
+    gather_most_seconds: float = Field(0.003, alias="GATHER_MOST_SECONDS", ge=0, le=0.1, examples=["0.003"])
+    grace_seconds: float = Field(10, alias="GRACE_SECONDS", ge=0, le=300, examples=["10"])
+    log_level: str = Field("INFO", alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$", examples=["INFO"])
+
+
+Settings = TypeVar("Settings", bound=CommonSettings)
+
+
+def load(settings: type[Settings]) -> Settings:
+    """From the environment; or name everything that is wrong, never a value, and exit with status 2."""
+    try:
+        return settings()
+    except ValidationError as wrong:
+        sys.exit(describe(settings, wrong))
+
+
+def describe(settings: type[CommonSettings], wrong: ValidationError) -> str:
+    errors = wrong.errors(include_url=False, include_input=False, include_context=False)
+    lines = [f"{len(errors)} setting{'s are' if len(errors) > 1 else ' is'} wrong:"]
+    examples = {
+        name: field.examples
+        for _, field in settings.model_fields.items()
+        for name in _names(field.alias, field.validation_alias)
+    }
+    for error in errors:
+        name = str(error["loc"][0])
+        what = "missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+        example = examples.get(name)
+        lines.append(f"  {name}: {what}" + (f"; for example {name}={example[0]}" if example else ""))
+    lines.append("make secrets and keys with: tenantry secrets make, tenantry keys make-service-key NAME")
+    return "\n".join(lines)
+
+
+def _names(*aliases: object) -> list[str]:
+    names: list[str] = []
+    for alias in aliases:
+        if isinstance(alias, str):
+            names.append(alias)
+        elif isinstance(alias, AliasChoices):
+            names.extend(str(choice) for choice in alias.choices)
+    return names
