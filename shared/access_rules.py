@@ -1,6 +1,6 @@
 """The kinds of rows that an access policy is made of: who may call an RPC."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -21,7 +21,7 @@ SESSION_OR_SERVICE = Rule(person=True, services=frozenset())
 # The handler asks about the session together with its own question, in one batch.
 SESSION_IN_CHECK = Rule(person=True, services=frozenset(), session_checked_by_handler=True)
 
-Policy = Mapping[str, Rule]
+Policy = dict[str, Rule]
 
 # What every server of ours offers beside its own services.
 INFRASTRUCTURE: Policy = {

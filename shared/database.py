@@ -14,7 +14,7 @@ from shared.errors import ServiceError
 from shared.reasons import Reason
 
 Tx: TypeAlias = AsyncConnection
-Row: TypeAlias = sqlalchemy.Row[Any]
+Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 ConstraintErrors: TypeAlias = Mapping[str, Reason]
 
 POOL_TIMEOUT = 0.5
@@ -143,6 +143,18 @@ class Database:
         if reason is None:
             return error
         return ServiceError(reason, retry_after=POOL_TIMEOUT if reason is Reason.DATABASE_BUSY else None)
+
+
+async def one(tx: Tx, statement: sqlalchemy.Executable) -> Row:
+    return (await tx.execute(statement)).one()
+
+
+async def first(tx: Tx, statement: sqlalchemy.Executable) -> Row | None:
+    return (await tx.execute(statement)).first()
+
+
+async def many(tx: Tx, statement: sqlalchemy.Executable) -> list[Row]:
+    return list((await tx.execute(statement)).all())
 
 
 def _limit_transactions(connection: Any, _record: object) -> None:

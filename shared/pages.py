@@ -5,10 +5,10 @@ that is used with other arguments, by another caller, or damaged.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from shared.caller import Caller
@@ -36,16 +36,28 @@ class Pages:
         try:
             raw = base64.b64decode(token[:1024] + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             parts = json.loads(raw[DIGEST:])
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise _refused() from None
-        if raw[:DIGEST] != self._digest(raw[DIGEST:]) or len(parts) != length:
+        # The digest is no signature: a caller can make one, so the content may be anything.
+        if raw[:DIGEST] != self._digest(raw[DIGEST:]) or not isinstance(parts, list) or len(parts) != length:
             raise _refused()
         return [str(part) for part in parts]
 
     def last_id(self, token: str) -> UUID | None:
         """For lists ordered by one id."""
         parts = self.last_key(token, 1)
-        return UUID(parts[0]) if parts else None
+        try:
+            return UUID(parts[0]) if parts else None
+        except ValueError:
+            raise _refused() from None
+
+    def last_time_and_id(self, token: str) -> tuple[datetime, UUID] | None:
+        """For lists ordered by a time, then an id."""
+        parts = self.last_key(token, 2)
+        try:
+            return (datetime.fromisoformat(parts[0]), UUID(parts[1])) if parts else None
+        except ValueError:
+            raise _refused() from None
 
     def _digest(self, payload: bytes) -> bytes:
         return hashlib.sha256(self._binding + b"\0" + payload).digest()[:DIGEST]

@@ -67,9 +67,9 @@ class CheckAccessResponse(_message.Message):
     organization_role: _roles_pb2.OrgRole.ValueType
     """Unspecified: not a member."""
     project_role: _roles_pb2.ProjectRole.ValueType
-    """NONE where there is no access; unspecified when no project was asked for."""
+    """NONE where there is no access; unspecified when only the organization was asked about."""
     source: _roles_pb2.RoleSource.ValueType
-    """Where the deciding role comes from."""
+    """Where that role comes from."""
     reason: _builtins.str
     """One line for people; `allowed`, the roles and `source` say the same for programs."""
     def __init__(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/tenancy/v1/roles.proto\x12\ntenancy.v1*t\n\x07OrgRole\x12\x18\n\x14ORG_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eORG_ROLE_GUEST\x10\x01\x12\x13\n\x0fORG_ROLE_MEMBER\x10\x02\x12\x12\n\x0eORG_ROLE_ADMIN\x10\x03\x12\x12\n\x0eORG_ROLE_OWNER\x10\x04*\x8c\x01\n\x0bProjectRole\x12\x1c\n\x18PROJECT_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROJECT_ROLE_NONE\x10\x01\x12\x17\n\x13PROJECT_ROLE_VIEWER\x10\x02\x12\x17\n\x13PROJECT_ROLE_EDITOR\x10\x03\x12\x16\n\x12PROJECT_ROLE_ADMIN\x10\x04*\x93\x01\n\nRoleSource\x12\x1b\n\x17ROLE_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ROLE_SOURCE_NOT_A_MEMBER\x10\x01\x12\x15\n\x11ROLE_SOURCE_OWNER\x10\x02\x12\x18\n\x14ROLE_SOURCE_OVERRIDE\x10\x03\x12\x19\n\x15ROLE_SOURCE_INHERITED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/tenancy/v1/roles.proto\x12\ntenancy.v1*t\n\x07OrgRole\x12\x18\n\x14ORG_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eORG_ROLE_GUEST\x10\x01\x12\x13\n\x0fORG_ROLE_MEMBER\x10\x02\x12\x12\n\x0eORG_ROLE_ADMIN\x10\x03\x12\x12\n\x0eORG_ROLE_OWNER\x10\x04*\x8c\x01\n\x0bProjectRole\x12\x1c\n\x18PROJECT_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROJECT_ROLE_NONE\x10\x01\x12\x17\n\x13PROJECT_ROLE_VIEWER\x10\x02\x12\x17\n\x13PROJECT_ROLE_EDITOR\x10\x03\x12\x16\n\x12PROJECT_ROLE_ADMIN\x10\x04*\xab\x01\n\nRoleSource\x12\x1b\n\x17ROLE_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ROLE_SOURCE_NOT_A_MEMBER\x10\x01\x12\x15\n\x11ROLE_SOURCE_OWNER\x10\x02\x12\x18\n\x14ROLE_SOURCE_OVERRIDE\x10\x03\x12\x19\n\x15ROLE_SOURCE_INHERITED\x10\x04\x12\x16\n\x12ROLE_SOURCE_MEMBER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTROLE']._serialized_start=164
   _globals['_PROJECTROLE']._serialized_end=304
   _globals['_ROLESOURCE']._serialized_start=307
-  _globals['_ROLESOURCE']._serialized_end=454
+  _globals['_ROLESOURCE']._serialized_end=478
 # @@protoc_insertion_point(module_scope)

@@ -89,9 +89,11 @@ class _RoleSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoleSource
     """Set on this project for this person."""
     ROLE_SOURCE_INHERITED: _RoleSource.ValueType  # 4
     """Follows from the organization role."""
+    ROLE_SOURCE_MEMBER: _RoleSource.ValueType  # 5
+    """The organization role itself: only the organization was asked about."""
 
 class RoleSource(_RoleSource, metaclass=_RoleSourceEnumTypeWrapper):
-    """Where a project role comes from."""
+    """Where the role that decided comes from."""
 
 ROLE_SOURCE_UNSPECIFIED: RoleSource.ValueType  # 0
 ROLE_SOURCE_NOT_A_MEMBER: RoleSource.ValueType  # 1
@@ -102,4 +104,6 @@ ROLE_SOURCE_OVERRIDE: RoleSource.ValueType  # 3
 """Set on this project for this person."""
 ROLE_SOURCE_INHERITED: RoleSource.ValueType  # 4
 """Follows from the organization role."""
+ROLE_SOURCE_MEMBER: RoleSource.ValueType  # 5
+"""The organization role itself: only the organization was asked about."""
 Global___RoleSource: _TypeAlias = RoleSource  # noqa: Y015

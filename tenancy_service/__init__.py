@@ -1,0 +1,1 @@
+"""The service that owns organizations, projects, memberships and roles."""

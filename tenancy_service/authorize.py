@@ -1,0 +1,73 @@
+"""Raise unless the caller holds a permission, by the roles in the handler's own transaction.
+
+A service that the access policy let in without a person passes; where there is a person, they decide.
+"""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.caller import Caller
+from shared.database import Row, Tx
+from shared.errors import ServiceError
+from shared.reasons import Reason
+from tenancy_service.permissions import BUILT_IN, Access, OrgRole, Permission, ProjectRole, access, is_allowed
+from tenancy_service.queries import organization_members, organizations, project_members, projects
+
+
+class OnProject(NamedTuple):
+    """A project, and what the caller is there; None for a service without a person."""
+
+    project: Row
+    access: Access | None
+
+
+async def organization(tx: Tx, caller: Caller, organization_id: UUID, permission: Permission) -> OrgRole | None:
+    """The caller's organization role; None for a service without a person."""
+    if caller.person is None:
+        if await organizations.get_organization(tx, organization_id=organization_id) is None:
+            raise ServiceError(Reason.PERMISSION_DENIED)
+        return None
+    member = await organization_members.get_member(tx, organization_id=organization_id, user_id=caller.user_id)
+    if member is None or OrgRole[member.role] < BUILT_IN[permission]:
+        raise ServiceError(Reason.PERMISSION_DENIED)  # outsiders must not learn which ids exist
+    return OrgRole[member.role]
+
+
+async def project(tx: Tx, caller: Caller, project_id: UUID, permission: Permission) -> OnProject:
+    row = await projects.get_project(tx, project_id=project_id)
+    if row is None:
+        raise ServiceError(Reason.PERMISSION_DENIED)
+    if caller.person is None:
+        return OnProject(row, None)
+    theirs = await access_on_project(tx, row, caller.user_id)
+    if not is_allowed(BUILT_IN[permission], theirs):
+        raise ServiceError(Reason.PERMISSION_DENIED)
+    return OnProject(row, theirs)
+
+
+async def access_on_project(tx: Tx, project: Row, user_id: UUID) -> Access:
+    """What a user is on a project; `project` is a row of queries.projects.get_project."""
+    member = await organization_members.get_member(tx, organization_id=project.organization_id, user_id=user_id)
+    override = await project_members.get_override(
+        tx, organization_id=project.organization_id, project_id=project.project_id, user_id=user_id
+    )
+    return access(
+        OrgRole[member.role] if member else None,
+        ProjectRole[override.role] if override and override.role else None,
+        ProjectRole[project.default_project_role],
+        on_project=True,
+    )
+
+
+async def lock_organization(tx: Tx, caller: Caller, organization_id: UUID) -> None:
+    """Before roles are read that are about to be changed: no other change of them can come between."""
+    member = caller.person.user_id if caller.person else None
+    if not await organizations.lock_organization(tx, organization_id=organization_id, member=member):
+        raise ServiceError(Reason.PERMISSION_DENIED)
+
+
+def refuse_above(caller_role: OrgRole | ProjectRole | None, *roles: OrgRole | ProjectRole) -> None:
+    """Nobody grants, changes or removes a role above their own. None: a service, which may."""
+    for role in roles:
+        if caller_role is not None and role > caller_role:
+            raise ServiceError(Reason.ROLE_ABOVE_CALLER, role=role.name)

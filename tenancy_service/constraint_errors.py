@@ -1,0 +1,15 @@
+"""What a violated constraint means, by its name."""
+
+from shared.database import ConstraintErrors
+from shared.reasons import Reason
+
+CONSTRAINT_ERRORS: ConstraintErrors = {
+    "uq_organizations_slug": Reason.SLUG_TAKEN,
+    "uq_projects_slug": Reason.SLUG_TAKEN,
+    "pk_organization_members": Reason.ALREADY_A_MEMBER,
+    # A member removed, or a project or organization deleted, while a role was being set on it.
+    "fk_project_members_organization_members": Reason.MEMBER_NOT_FOUND,
+    "fk_project_members_projects": Reason.PERMISSION_DENIED,
+    "fk_projects_organizations": Reason.PERMISSION_DENIED,
+    "fk_organization_members_organizations": Reason.PERMISSION_DENIED,
+}

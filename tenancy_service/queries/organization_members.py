@@ -1,0 +1,55 @@
+"""SQL of memberships."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
+
+from shared.database import Row, Tx, first, many, one
+from tenancy_service.tables import organization_members as m
+from tenancy_service.tables import organizations as o
+
+
+def active() -> ColumnElement[bool]:
+    """Not expired, by the database's clock at this moment: no job stands in the security path."""
+    return or_(m.c.expire_time.is_(None), m.c.expire_time > func.now())
+
+
+async def insert_member(tx: Tx, *, organization_id: UUID, user_id: UUID, role: str) -> Row:
+    statement = insert(m).values(organization_id=organization_id, user_id=user_id, role=role)
+    return await one(tx, statement.returning(m))
+
+
+async def get_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | None:
+    """An active member of an organization that is not deleted."""
+    statement = (
+        select(m)
+        .join(o, o.c.organization_id == m.c.organization_id)
+        .where(m.c.organization_id == organization_id, m.c.user_id == user_id, active(), o.c.delete_time.is_(None))
+    )
+    return await first(tx, statement)
+
+
+async def list_members(tx: Tx, *, organization_id: UUID, after: UUID | None, limit: int) -> list[Row]:
+    statement = select(m).where(m.c.organization_id == organization_id, active())
+    if after is not None:
+        statement = statement.where(m.c.user_id > after)
+    return await many(tx, statement.order_by(m.c.user_id).limit(limit))
+
+
+async def count_other_owners(tx: Tx, *, organization_id: UUID, user_id: UUID) -> int:
+    """Active owners besides this user; true until commit only under lock_organization."""
+    statement = select(func.count()).where(
+        m.c.organization_id == organization_id, m.c.role == "OWNER", m.c.user_id != user_id, active()
+    )
+    return (await tx.execute(statement)).scalar_one()
+
+
+async def update_member(tx: Tx, *, organization_id: UUID, user_id: UUID, role: str) -> Row:
+    statement = update(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id)
+    statement = statement.values(role=role, version=m.c.version + 1, update_time=func.now())
+    return await one(tx, statement.returning(m))
+
+
+async def delete_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> None:
+    """Their overrides go with the row, by the foreign key."""
+    await tx.execute(delete(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id))

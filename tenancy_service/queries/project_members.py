@@ -1,0 +1,55 @@
+"""SQL of roles on projects."""
+
+from uuid import UUID
+
+from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.database import Row, Tx, first, many, one
+from tenancy_service.queries.organization_members import active
+from tenancy_service.tables import organization_members as m
+from tenancy_service.tables import project_members as pm
+
+
+async def get_override(tx: Tx, *, organization_id: UUID, project_id: UUID, user_id: UUID) -> Row | None:
+    statement = select(pm.c.role, pm.c.update_time).where(
+        pm.c.organization_id == organization_id, pm.c.project_id == project_id, pm.c.user_id == user_id
+    )
+    return await first(tx, statement)
+
+
+async def list_project_members(
+    tx: Tx, *, organization_id: UUID, project_id: UUID, inheriting_roles: list[str], after: UUID | None, limit: int
+) -> list[Row]:
+    """Members whose organization role gives them one here (`inheriting_roles`), and those with an override."""
+    here = and_(pm.c.organization_id == m.c.organization_id, pm.c.user_id == m.c.user_id, pm.c.project_id == project_id)
+    statement = (
+        select(m.c.user_id, m.c.role.label("organization_role"), pm.c.role.label("override"), pm.c.update_time)
+        .outerjoin(pm, here)
+        .where(m.c.organization_id == organization_id, active())
+        .where(or_(m.c.role.in_(inheriting_roles), pm.c.role.is_not(None)))
+    )
+    if after is not None:
+        statement = statement.where(m.c.user_id > after)
+    return await many(tx, statement.order_by(m.c.user_id).limit(limit))
+
+
+async def upsert_override(tx: Tx, *, organization_id: UUID, project_id: UUID, user_id: UUID, role: str) -> Row:
+    values = {"role": role, "inherited_from_org": False}
+    statement = insert(pm).values(organization_id=organization_id, project_id=project_id, user_id=user_id, **values)
+    statement = statement.on_conflict_do_update(
+        constraint="pk_project_members", set_={**values, "update_time": func.now()}
+    )
+    return await one(tx, statement.returning(pm))
+
+
+async def delete_override(tx: Tx, *, organization_id: UUID, project_id: UUID, user_id: UUID) -> None:
+    statement = delete(pm).where(
+        pm.c.organization_id == organization_id, pm.c.project_id == project_id, pm.c.user_id == user_id
+    )
+    await tx.execute(statement)
+
+
+async def delete_overrides_of_user(tx: Tx, *, organization_id: UUID, user_id: UUID) -> None:
+    """When somebody becomes an owner, whom no override may hold down."""
+    await tx.execute(delete(pm).where(pm.c.organization_id == organization_id, pm.c.user_id == user_id))

@@ -1,0 +1,28 @@
+"""Every environment variable of tenancy, typed and checked at start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from shared.settings import CommonSettings
+from tenancy_service.permissions import BUILT_IN, LeastRole
+from tenancy_service.permissions_file import read_permissions
+
+
+def permissions_from(value: object) -> object:
+    return read_permissions(Path(value)) if isinstance(value, str) else value
+
+
+Permissions = Annotated[Mapping[str, LeastRole], NoDecode, BeforeValidator(permissions_from)]
+
+
+class Settings(CommonSettings):
+    listen_address: str = Field("127.0.0.1:50052", alias="LISTEN_ADDRESS", examples=["127.0.0.1:50052"])
+    identity_address: str = Field("127.0.0.1:50051", alias="IDENTITY_ADDRESS", examples=["identity:50051"])
+    identity_service_key: SecretStr = Field(alias="IDENTITY_SERVICE_KEY", examples=["tenancy.<secret>"])
+    # Of the whole identity call, retries included; a caller's shorter deadline counts for that caller alone.
+    identity_timeout_seconds: float = Field(0.3, alias="IDENTITY_TIMEOUT_SECONDS", gt=0, le=5, examples=["0.3"])
+    permissions: Permissions = Field(dict(BUILT_IN), alias="PERMISSIONS_FILE", examples=["permissions.toml"])

@@ -1,0 +1,124 @@
+"""The schema. Every key begins with organization_id: one tenant's rows stay together, and can be distributed by it."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)  # fmt: skip
+
+from shared.request_results import request_results_table
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+ORG_ROLES = "('OWNER', 'ADMIN', 'MEMBER', 'GUEST')"
+PROJECT_ROLES = "('ADMIN', 'EDITOR', 'VIEWER', 'NONE')"
+
+
+def version() -> Column[int]:
+    """Counts the changes of a row; its text is the etag."""
+    return Column("version", Integer, nullable=False, server_default="1")
+
+
+def times() -> tuple[Column[object], Column[object]]:
+    """By the database's clock."""
+    return (
+        Column("create_time", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+        Column("update_time", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    )
+
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("default_project_role", Text, nullable=False, server_default="VIEWER"),
+    version(),
+    *times(),
+    Column("delete_time", DateTime(timezone=True)),
+    Column("purge_time", DateTime(timezone=True)),
+    PrimaryKeyConstraint("organization_id"),
+    UniqueConstraint("slug"),
+    CheckConstraint(f"default_project_role IN {PROJECT_ROLES}", name="default_project_role"),
+)
+
+organization_members = Table(
+    "organization_members",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("expire_time", DateTime(timezone=True)),
+    version(),
+    *times(),
+    PrimaryKeyConstraint("organization_id", "user_id"),
+    ForeignKeyConstraint(["organization_id"], ["organizations.organization_id"], ondelete="CASCADE"),
+    CheckConstraint(f"role IN {ORG_ROLES}", name="role"),
+    Index(None, "user_id", "organization_id"),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    version(),
+    *times(),
+    Column("delete_time", DateTime(timezone=True)),
+    Column("purge_time", DateTime(timezone=True)),
+    PrimaryKeyConstraint("organization_id", "project_id"),
+    ForeignKeyConstraint(["organization_id"], ["organizations.organization_id"], ondelete="CASCADE"),
+    UniqueConstraint("organization_id", "slug", name="uq_projects_slug"),
+    # Not unique: a distributed table could not hold it so, and a UUIDv7 needs no help.
+    Index(None, "project_id"),
+)
+
+project_members = Table(
+    "project_members",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("inherited_from_org", Boolean, nullable=False, server_default=text("true")),
+    Column("role", Text),
+    *times(),
+    PrimaryKeyConstraint("organization_id", "project_id", "user_id"),
+    ForeignKeyConstraint(
+        ["organization_id", "project_id"],
+        ["projects.organization_id", "projects.project_id"],
+        ondelete="CASCADE",
+    ),
+    # Removing a member removes their overrides, so that adding them again revives nothing.
+    ForeignKeyConstraint(
+        ["organization_id", "user_id"],
+        ["organization_members.organization_id", "organization_members.user_id"],
+        ondelete="CASCADE",
+    ),
+    CheckConstraint(f"role IN {PROJECT_ROLES}", name="role"),
+    CheckConstraint("inherited_from_org = (role IS NULL)", name="role_exactly_when_not_inherited"),
+    Index(None, "organization_id", "user_id"),
+)
+
+request_results = request_results_table(metadata)

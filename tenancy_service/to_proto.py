@@ -1,0 +1,117 @@
+"""Rows and answers as messages."""
+
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protos.tenancy.v1 import roles_pb2
+from protos.tenancy.v1.access_pb2 import CheckAccessResponse
+from protos.tenancy.v1.access_pb2 import Permission as PermissionMessage
+from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
+from protos.tenancy.v1.organizations_pb2 import Organization
+from protos.tenancy.v1.project_members_pb2 import ProjectMember
+from protos.tenancy.v1.projects_pb2 import Project
+from shared.database import Row
+from tenancy_service.check import Answer
+from tenancy_service.permissions import BUILT_IN, Access, LeastRole, OrgRole, ProjectRole, RoleSource, is_allowed, why
+
+# Python's roles carry the contract's numbers, so a message takes them as they are; a test compares all.
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def org_role(role: "OrgRole | None") -> Any:
+    return role or roles_pb2.ORG_ROLE_UNSPECIFIED
+
+
+def project_role(role: "ProjectRole | None") -> Any:
+    return role or roles_pb2.PROJECT_ROLE_UNSPECIFIED
+
+
+def etag(row: Row) -> str:
+    return str(row.version)
+
+
+def organization(row: Row, caller_role: OrgRole | None) -> Organization:
+    return Organization(
+        organization_id=str(row.organization_id),
+        slug=row.slug,
+        display_name=row.display_name,
+        default_project_role=project_role(ProjectRole[row.default_project_role]),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag(row),
+        caller_role=org_role(caller_role),
+    )
+
+
+def organization_member(row: Row) -> OrganizationMember:
+    return OrganizationMember(
+        organization_id=str(row.organization_id),
+        user_id=str(row.user_id),
+        role=org_role(OrgRole[row.role]),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag(row),
+    )
+
+
+def project(row: Row, caller_role: ProjectRole | None) -> Project:
+    return Project(
+        project_id=str(row.project_id),
+        organization_id=str(row.organization_id),
+        slug=row.slug,
+        display_name=row.display_name,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag(row),
+        caller_role=project_role(caller_role),
+    )
+
+
+def project_member(project: Row, user_id: object, access: Access, override_time: datetime | None) -> ProjectMember:
+    return ProjectMember(
+        project_id=str(project.project_id),
+        organization_id=str(project.organization_id),
+        user_id=str(user_id),
+        role=project_role(access.project_role),
+        source=_source(access.source),
+        inherited_from_org=access.source is not RoleSource.OVERRIDE,
+        organization_role=org_role(access.organization_role),
+        update_time=timestamp(override_time) if access.source is RoleSource.OVERRIDE else None,
+    )
+
+
+def check_access(permission: str, least: LeastRole, answer: Answer) -> CheckAccessResponse:
+    """The decision and what it rests on."""
+    access = answer.access
+    if access is None:
+        raise TypeError("an answer about access needs a place")
+    return CheckAccessResponse(
+        allowed=is_allowed(least, access),
+        user_id=str(answer.person.user_id),
+        organization_role=org_role(access.organization_role),
+        project_role=project_role(access.project_role),
+        source=_source(access.source),
+        reason=why(permission, least, access),
+    )
+
+
+def permission(name: str, least: LeastRole) -> PermissionMessage:
+    message = PermissionMessage(permission=name, built_in=name in BUILT_IN)
+    if isinstance(least, OrgRole):
+        message.organization_role = org_role(least)
+    else:
+        message.project_role = project_role(least)
+    return message
+
+
+def _source(source: RoleSource) -> Any:
+    return source
