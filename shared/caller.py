@@ -29,11 +29,15 @@ class Caller:
     token: str | None = None
 
     @property
-    def user_id(self) -> UUID:
-        """Of the signed-in person; the access policy has seen to it that there is one."""
+    def signed_in(self) -> Person:
+        """The person; the access policy has seen to it that there is one."""
         if self.person is None:
             raise ServiceError(Reason.SESSION_REQUIRED)
-        return self.person.user_id
+        return self.person
+
+    @property
+    def user_id(self) -> UUID:
+        return self.signed_in.user_id
 
 
 ANONYMOUS = Caller()

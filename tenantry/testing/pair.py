@@ -1,0 +1,114 @@
+"""Both services in this process, on real sockets and real databases."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from pydantic import SecretStr
+
+import identity_service.server
+import tenancy_service.server
+from identity_service.settings import Settings as IdentitySettings
+from shared.server import Server
+from tenancy_service.settings import Settings as TenancySettings
+from tenantry.testing.databases import Databases
+
+OPERATOR_KEY = f"operator.{secrets.token_hex(16)}"
+TENANCY_KEY = f"tenancy.{secrets.token_hex(16)}"
+
+
+def digest(service_key: str) -> bytes:
+    return hashlib.sha256(service_key.partition(".")[2].encode()).digest()
+
+
+@dataclass
+class Service:
+    """One running service as its callers see it, and its database as the service sees it."""
+
+    address: str
+    database_url: str
+    server: Server
+    channel: grpc.aio.Channel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.channel = grpc.aio.insecure_channel(self.address)
+
+
+@dataclass
+class Pair:
+    identity: Service
+    tenancy: Service
+    identity_settings: IdentitySettings
+    tenancy_settings: TenancySettings
+
+    @property
+    def session_secret(self) -> bytes:
+        return self.identity_settings.secret_bytes[0]
+
+
+def identity_settings(database_url: str, **changes: object) -> IdentitySettings:
+    values: dict[str, object] = {
+        "DATABASE_URL": database_url,
+        "SESSION_SECRETS": secrets.token_urlsafe(48),
+        "SERVICE_KEYS": {"operator": digest(OPERATOR_KEY), "tenancy": digest(TENANCY_KEY)},
+        "REFLECTION": True,
+    }
+    return IdentitySettings(**values | changes)  # type: ignore[arg-type]
+
+
+def tenancy_settings(database_url: str, identity_address: str, **changes: object) -> TenancySettings:
+    values: dict[str, object] = {
+        "DATABASE_URL": database_url,
+        "IDENTITY_ADDRESS": identity_address,
+        "IDENTITY_SERVICE_KEY": SecretStr(TENANCY_KEY),
+        "SERVICE_KEYS": {"operator": digest(OPERATOR_KEY)},
+        "REFLECTION": True,
+        # Tests share two cores with both services; what is measured here is not time.
+        "IDENTITY_TIMEOUT_SECONDS": 5,
+    }
+    return TenancySettings(**values | changes)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def running_identity(settings: IdentitySettings) -> AsyncIterator[Service]:
+    async with identity_service.server.running(settings) as server:
+        port = await server.start("127.0.0.1:0")
+        service = Service(f"127.0.0.1:{port}", settings.database_url.get_secret_value(), server)
+        try:
+            yield service
+        finally:
+            await service.channel.close()
+            await server.stop(0)
+
+
+@asynccontextmanager
+async def running_tenancy(settings: TenancySettings) -> AsyncIterator[Service]:
+    async with tenancy_service.server.running(settings) as server:
+        port = await server.start("127.0.0.1:0")
+        service = Service(f"127.0.0.1:{port}", settings.database_url.get_secret_value(), server)
+        try:
+            yield service
+        finally:
+            await service.channel.close()
+            await server.stop(0)
+
+
+@asynccontextmanager
+async def running_pair(
+    databases: Databases,
+    *,
+    identity: dict[str, object] | None = None,
+    tenancy: dict[str, object] | None = None,
+) -> AsyncIterator[Pair]:
+    """On databases of its own; `identity` and `tenancy` are settings by their environment's names."""
+    async with AsyncExitStack() as stack:
+        url = databases.service_url("identity", databases.copy("identity"))
+        for_identity = identity_settings(url, **identity or {})
+        one = await stack.enter_async_context(running_identity(for_identity))
+        url = databases.service_url("tenancy", databases.copy("tenancy"))
+        for_tenancy = tenancy_settings(url, one.address, **tenancy or {})
+        other = await stack.enter_async_context(running_tenancy(for_tenancy))
+        yield Pair(one, other, for_identity, for_tenancy)

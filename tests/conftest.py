@@ -1,0 +1,51 @@
+"""One PostgreSQL and one pair of services for the whole run; tests are apart because each has its own people."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+import grpc
+import pytest
+import uvloop
+
+from shared.log import set_up_logging
+from tenantry.testing.databases import Databases
+from tenantry.testing.databases import databases as running_databases
+from tenantry.testing.pair import Pair, running_pair
+from tenantry.testing.people import People
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """A line for each of the suite's calls would cost more than the calls."""
+    set_up_logging("tests", "WARNING")
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    with running_databases() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def pair(databases: Databases) -> AsyncIterator[Pair]:
+    async with running_pair(databases) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def people(pair: Pair) -> People:
+    return People(pair)
+
+
+@pytest.fixture(scope="session")
+def identity(pair: Pair) -> grpc.aio.Channel:
+    return pair.identity.channel
+
+
+@pytest.fixture(scope="session")
+def tenancy(pair: Pair) -> grpc.aio.Channel:
+    return pair.tenancy.channel
