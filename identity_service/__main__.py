@@ -1,0 +1,20 @@
+"""Start identity: python -m identity_service."""
+
+import uvloop
+
+from identity_service.server import running
+from identity_service.settings import Settings
+from shared.log import set_up_logging
+from shared.server import serve
+from shared.settings import load
+
+
+async def main(settings: Settings) -> None:
+    async with running(settings) as server:
+        await serve(server, settings.listen_address, settings.grace_seconds)
+
+
+if __name__ == "__main__":
+    settings = load(Settings)
+    set_up_logging("identity", settings.log_level)
+    uvloop.run(main(settings))

@@ -1,0 +1,1 @@
+"""One class for each gRPC service, one method for each RPC."""

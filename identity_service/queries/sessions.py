@@ -1,0 +1,90 @@
+"""SQL of sessions. Express apps write the same rows; who judges them is always the database's clock."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Interval, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy.dialects.postgresql import INET
+
+from identity_service.tables import sessions
+from shared.database import Row, Tx
+
+SHOWN = (
+    sessions.c.session_id,
+    sessions.c.user_id,
+    sessions.c.created_at,
+    sessions.c.expire,
+    sessions.c.last_seen_at,
+    sessions.c.auth_time,
+    func.host(sessions.c.ip).label("ip"),
+    sessions.c.user_agent,
+)
+
+
+def valid() -> ColumnElement[bool]:
+    return (sessions.c.expire > func.now()) & (sessions.c.absolute_expires_at > func.now())
+
+
+def whole_seconds_after(duration: timedelta) -> ColumnElement[datetime]:
+    """Express compares whole seconds; with fractions the two sides would differ by up to one."""
+    return func.date_trunc("second", func.now() + bindparam(None, duration, Interval))
+
+
+async def insert_session(
+    tx: Tx,
+    *,
+    sid: str,
+    user_id: UUID,
+    idle: timedelta,
+    absolute: timedelta,
+    ip: str | None,
+    user_agent: str,
+) -> Row:
+    expire = whole_seconds_after(idle)
+    cookie = func.jsonb_build_object(
+        # A number, in milliseconds: from it Express computes the next `expire`.
+        *("originalMaxAge", int(idle.total_seconds() * 1000)),
+        *("expires", func.to_char(func.timezone("UTC", expire), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
+        *("httpOnly", True),
+        *("path", "/"),
+    )
+    statement = insert(sessions).values(
+        sid=sid,
+        sess=func.jsonb_build_object("cookie", cookie, "userId", str(user_id)),
+        expire=expire,
+        absolute_expires_at=whole_seconds_after(absolute),
+        ip=bindparam(None, ip, INET),
+        user_agent=user_agent,
+    )
+    return (await tx.execute(statement.returning(*SHOWN))).one()
+
+
+async def get_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> Row | None:
+    """One of the user's valid sessions."""
+    statement = select(*SHOWN).where(sessions.c.user_id == str(user_id), sessions.c.session_id == session_id, valid())
+    return (await tx.execute(statement)).first()
+
+
+async def list_sessions(tx: Tx, *, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> list[Row]:
+    """The user's valid sessions, newest first; `before` is the last (created_at, session_id) of a page."""
+    key = tuple_(sessions.c.created_at, sessions.c.session_id)
+    statement = select(*SHOWN).where(sessions.c.user_id == str(user_id), valid())
+    if before is not None:
+        statement = statement.where(key < before)
+    newest_first = statement.order_by(sessions.c.created_at.desc(), sessions.c.session_id.desc())
+    return list((await tx.execute(newest_first.limit(limit))).all())
+
+
+async def delete_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> None:
+    """For good: the table's triggers remember it."""
+    mine = (sessions.c.user_id == str(user_id), sessions.c.session_id == session_id)
+    await tx.execute(delete(sessions).where(*mine))
+
+
+async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None) -> int:
+    """All of the user's sessions, also those that have expired; how many of them were valid."""
+    statement = delete(sessions).where(sessions.c.user_id == str(user_id))
+    if all_but is not None:
+        statement = statement.where(sessions.c.session_id != all_but)
+    were_valid = await tx.execute(statement.returning(valid()))
+    return sum(were_valid.scalars())

@@ -1,0 +1,72 @@
+"""SQL of the hot path: which sessions are valid now, in one statement; and the writes that follow from it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, bindparam, text
+
+from shared.database import Database, Tx
+
+# Express apps may hold other ids than ours; those are no error and nobody's session here. LIKE and translate
+# tell them apart, as a regular expression would double the cost of the whole statement.
+VALID_SESSIONS = """
+SELECT asked.place, s.session_id, u.user_id, s.created_at, s.expire, s.last_seen_at, s.auth_time, host(s.ip),
+       s.user_agent, s.last_seen_at < now() - %s::interval
+  FROM unnest(%s::text[]) WITH ORDINALITY AS asked (sid, place)
+  JOIN session s
+    ON s.sid = asked.sid
+   AND s.expire > now()
+   AND s.absolute_expires_at > now()
+  JOIN users u
+    ON u.user_id = CASE WHEN s.user_id LIKE '________-____-____-____-____________'
+                         AND translate(s.user_id, '0123456789abcdef', '') = '----'
+                        THEN s.user_id::uuid END
+   AND u.state = 'ACTIVE'
+"""
+
+# As Express touches: `expire` moves by the session's own originalMaxAge, `sess` stays. A row that somebody
+# else is writing is skipped; it becomes due again with the next question.
+TOUCH = text("""
+WITH due AS (
+  SELECT sid, CASE WHEN jsonb_typeof(sess #> '{cookie,originalMaxAge}') = 'number'
+                   THEN GREATEST(0, LEAST((sess #>> '{cookie,originalMaxAge}')::numeric / 1000, 1e9))
+                   ELSE :idle END AS seconds
+    FROM session
+   WHERE sid = ANY(:sids) AND expire > now() AND last_seen_at < now() - :every
+   ORDER BY sid
+     FOR UPDATE SKIP LOCKED)
+UPDATE session
+   SET last_seen_at = now(),
+       expire = GREATEST(expire, date_trunc('second', now() + make_interval(secs => due.seconds::float8)))
+  FROM due
+ WHERE session.sid = due.sid
+""").bindparams(bindparam("sids", type_=ARRAY(Text)))
+
+
+class ValidSession(NamedTuple):
+    """The place of its sid among those asked about (from 1), and what callers may know of it."""
+
+    place: int
+    session_id: UUID
+    user_id: UUID
+    created_at: datetime
+    expire: datetime
+    last_seen_at: datetime
+    auth_time: datetime
+    ip: str | None
+    user_agent: str | None
+    is_touch_due: bool
+
+
+async def list_valid_sessions(database: Database, *, sids: Sequence[str], touch_every: timedelta) -> list[ValidSession]:
+    """Those of the sids that stand for an active user's session at this moment, in any order."""
+    rows = await database.hot_read(VALID_SESSIONS, (touch_every, list(sids)))
+    return [ValidSession(*row) for row in rows]
+
+
+async def update_last_seen(tx: Tx, *, sids: Sequence[str], idle: timedelta, touch_every: timedelta) -> None:
+    """Sessions seen longer ago than `touch_every` are seen now and expire later; none is revived."""
+    values = {"sids": sorted(sids), "idle": idle.total_seconds(), "every": touch_every}
+    await tx.execute(TOUCH, values)

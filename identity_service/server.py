@@ -1,0 +1,104 @@
+"""The whole service assembled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from identity_service.access_policy import POLICY
+from identity_service.constraint_errors import CONSTRAINT_ERRORS
+from identity_service.handlers.sessions import Sessions
+from identity_service.handlers.users import Users
+from identity_service.passwords import Passwords
+from identity_service.queries import upkeep
+from identity_service.settings import Settings
+from identity_service.tables import request_results
+from identity_service.tidy import keep_tidy
+from identity_service.touches import Touches
+from identity_service.validation import Validation
+from protos.identity.v1 import sessions_pb2, users_pb2
+from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
+from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
+from shared.access_rules import refuse_gaps
+from shared.authentication import Authentication
+from shared.database import Database
+from shared.interceptors import Guard
+from shared.log import log
+from shared.request_results import RequestResults
+from shared.server import Server
+
+SERVICES: list[ServiceDescriptor] = [
+    users_pb2.DESCRIPTOR.services_by_name["UserService"],
+    sessions_pb2.DESCRIPTOR.services_by_name["SessionService"],
+]
+RPCS = [f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods]
+# Called often enough that a log line for each would cost more than the answer.
+QUIET = frozenset(
+    {
+        "identity.v1.SessionService/ValidateSession",
+        "identity.v1.SessionService/BatchValidateSessions",
+        "grpc.health.v1.Health/Check",
+    }
+)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Server]:
+    """A server that is ready to listen; what it holds is closed as the block ends."""
+    refuse_gaps(POLICY, RPCS)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        name="identity",
+        constraint_errors=CONSTRAINT_ERRORS,
+    )
+    touches = Touches(database, settings.idle)
+    validation = Validation(database, touches, settings)
+    passwords = Passwords()
+    authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
+    results = RequestResults(database, request_results)
+
+    def add(server: grpc.aio.Server) -> None:
+        add_UserServiceServicer_to_server(Users(database, results, passwords, settings), server)
+        add_SessionServiceServicer_to_server(Sessions(database, validation, passwords, settings), server)
+
+    await database.open()
+    tidying = asyncio.create_task(keep_tidy(database))
+    try:
+        yield Server(
+            Guard(POLICY, authentication, QUIET),
+            [service.full_name for service in SERVICES],
+            add,
+            is_ready=Readiness(database, settings.absolute).is_ready,
+            reflect=settings.reflection,
+        )
+    finally:
+        tidying.cancel()
+        await touches.close()
+        passwords.close()
+        await database.close()
+
+
+class Readiness:
+    """Ready when the database answers, and its triggers know the absolute limit of this deployment."""
+
+    def __init__(self, database: Database, absolute: timedelta) -> None:
+        self._database, self._absolute = database, absolute
+        self._limit_is_known = False
+
+    async def is_ready(self) -> bool:
+        if not self._limit_is_known and await self._database.is_ready():
+            await self._write_limit()
+        return self._limit_is_known and await self._database.is_ready()
+
+    async def _write_limit(self) -> None:
+        try:
+            async with self._database.transaction() as tx:
+                await upkeep.update_session_limits(tx, absolute=self._absolute)
+            self._limit_is_known = True
+        except Exception as error:
+            log.error("the database is not as it should be; has it been migrated?", exc_info=error)
+            await asyncio.sleep(2)  # not a line for every look at the database

@@ -1,0 +1,109 @@
+"""Password hashing: bounded, off the loop, the same work for everybody, no stored hash can stop the service."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from argon2 import PasswordHasher
+
+from identity_service import passwords
+from identity_service.passwords import THREADS, WAITING, Passwords
+from shared.errors import ServiceError
+from shared.reasons import Reason
+
+CHEAP = PasswordHasher(1, 8, 1)
+
+
+@pytest.fixture
+def hashing() -> Iterator[Passwords]:
+    made = Passwords()
+    yield made
+    made.close()
+
+
+async def test_a_password_matches_its_own_hash_only(hashing: Passwords) -> None:
+    stored = await hashing.hash("tulip orbit canyon")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await hashing.verify("tulip orbit canyon", stored)
+    for other in ("Tulip orbit canyon", "tulip orbit canyon ", "tulip\0orbit canyon", ""):
+        assert not await hashing.verify(other, stored)
+
+
+async def test_nothing_is_cut_off(hashing: Passwords) -> None:
+    stored = await hashing.hash("x" * 72 + "y")
+    assert not await hashing.verify("x" * 72 + "z", stored)
+    assert not await hashing.verify("x" * 72, stored)
+
+
+async def test_without_a_hash_the_same_work_is_done_for_a_no(
+    hashing: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    matches = hashing._matches
+
+    def noted(password: str, stored: str) -> bool:
+        verified.append(stored)
+        return matches(password, stored)
+
+    monkeypatch.setattr(hashing, "_matches", noted)
+    assert not await hashing.verify("anything", None)
+    assert verified[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert not hashing.needs_rehash(verified[0])
+
+
+@pytest.mark.parametrize("cost", ["m=1048577,t=2,p=1", "m=19456,t=11,p=1", "m=19456,t=2,p=17"])
+async def test_a_hash_above_the_ceilings_is_never_computed(hashing: Passwords, cost: str) -> None:
+    hostile = (await hashing.hash("secret")).replace("m=19456,t=2,p=1", cost)
+    assert not passwords.is_usable(hostile)
+    start = time.perf_counter()
+    assert not await hashing.verify("secret", hostile)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "x", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=a,t=2,p=1$YQ$YQ"]
+)
+async def test_what_is_no_hash_matches_nothing(hashing: Passwords, damaged: str) -> None:
+    assert not await hashing.verify("", damaged)
+
+
+async def test_other_parameters_are_outdated(hashing: Passwords) -> None:
+    assert hashing.needs_rehash(CHEAP.hash("secret"))
+    assert not hashing.needs_rehash(await hashing.hash("secret"))
+
+
+async def test_the_queue_is_bounded_and_says_when_to_come_back(hashing: Passwords) -> None:
+    results = await asyncio.gather(*(hashing.hash("secret") for _ in range(60)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, ServiceError)]
+    assert len(refused) == 60 - THREADS - WAITING
+    assert {error.reason for error in refused} == {Reason.HASHING_BUSY}
+    assert {error.retry_after for error in refused} == {1.0}
+    assert await hashing.hash("secret")  # there is room again
+
+
+async def test_a_cancelled_caller_frees_its_place_only_when_the_thread_is_done(hashing: Passwords) -> None:
+    calls = [asyncio.create_task(hashing.hash("secret")) for _ in range(THREADS + WAITING)]
+    await asyncio.sleep(0.01)  # two have begun
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    results = await asyncio.gather(*(hashing.hash("x") for _ in range(60)), return_exceptions=True)
+    done = [result for result in results if isinstance(result, str)]
+    assert WAITING <= len(done) < THREADS + WAITING
+
+
+async def test_the_loop_does_not_stall(hashing: Passwords) -> None:
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - start)
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.gather(*(hashing.hash("secret") for _ in range(20)))
+    ticking.cancel()
+    assert longest < 0.2  # inline, the 20 hashes would take twice that

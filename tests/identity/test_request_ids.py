@@ -1,0 +1,108 @@
+"""Idempotency of signing up: one effect for each request_id."""
+
+import asyncio
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from protos.identity.v1.users_pb2 import SignUpRequest, User
+from protos.identity.v1.users_pb2_grpc import UserServiceStub
+from shared.reasons import Reason
+from tests.calls import fails, read
+from tests.identity.conftest import Rows
+
+
+def request() -> SignUpRequest:
+    return SignUpRequest(
+        email=f"ada.{uuid4().hex[:8]}@example.com",
+        password="tulip orbit canyon",
+        display_name="Ada",
+        request_id=str(uuid4()),
+    )
+
+
+async def count(rows: Rows, asked: SignUpRequest) -> int:
+    query = "SELECT count(*) FROM users WHERE email_key = %s"
+    row = await (await rows.execute(query, (asked.email,))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.fixture
+async def signed_up(users: UserServiceStub) -> tuple[SignUpRequest, User]:
+    asked = request()
+    return asked, (await users.SignUp(asked)).user
+
+
+async def patiently(users: UserServiceStub, asked: SignUpRequest) -> User:
+    """As a client does: HASHING_BUSY is tried again after the time in RetryInfo."""
+    while True:
+        try:
+            return (await users.SignUp(asked)).user
+        except grpc.aio.AioRpcError as error:
+            failure = read(error)
+            assert failure.reason == "HASHING_BUSY"
+            assert failure.retry_after is not None
+            await asyncio.sleep(failure.retry_after)
+
+
+async def test_fifty_at_once_make_one_account(users: UserServiceStub, rows: Rows) -> None:
+    asked = request()
+    answers = await asyncio.gather(*(patiently(users, asked) for _ in range(50)))
+    assert all(answer == answers[0] for answer in answers)
+    assert await count(rows, asked) == 1
+
+
+async def test_a_repeat_gets_the_first_answer(users: UserServiceStub, signed_up: tuple[SignUpRequest, User]) -> None:
+    asked, first = signed_up
+    assert (await users.SignUp(asked)).user == first
+
+
+async def test_a_request_id_serves_one_content_only(
+    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+) -> None:
+    asked, _ = signed_up
+    asked.display_name = "Eve"
+    async with fails(Reason.REQUEST_ID_REUSED):
+        await users.SignUp(asked)
+
+
+async def test_without_a_request_id_a_repeat_is_a_second_request(
+    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+) -> None:
+    asked, _ = signed_up
+    asked.ClearField("request_id")
+    async with fails(Reason.EMAIL_TAKEN):
+        await users.SignUp(asked)
+
+
+async def test_a_failure_leaves_the_request_id_free(
+    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+) -> None:
+    taken = request()
+    taken.email = signed_up[0].email
+    async with fails(Reason.EMAIL_TAKEN):
+        await users.SignUp(taken)
+    taken.email = request().email
+    await users.SignUp(taken)
+
+
+async def test_a_day_later_the_request_id_is_free(
+    users: UserServiceStub, rows: Rows, signed_up: tuple[SignUpRequest, User]
+) -> None:
+    asked, first = signed_up
+    await rows.execute(
+        "UPDATE request_results SET create_time = now() - interval '25 hours' WHERE request_id = %s",
+        (asked.request_id,),
+    )
+    asked.email = request().email
+    assert (await users.SignUp(asked)).user.user_id != first.user_id
+
+
+async def test_what_is_stored_tells_nothing_about_the_password(users: UserServiceStub, rows: Rows) -> None:
+    """A repeat with another password is a repeat: no hash of it is kept that could be tried against."""
+    asked = request()
+    first = (await users.SignUp(asked)).user
+    asked.password = "another password here"
+    assert (await users.SignUp(asked)).user == first

@@ -1,0 +1,242 @@
+"""Accounts: signing up, reading, changing and deleting them, and who may."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from protos.identity.v1 import sessions_pb2, users_pb2
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from protos.identity.v1.users_pb2_grpc import UserServiceStub
+from shared.reasons import Reason
+from tenantry.testing.databases import Databases
+from tenantry.testing.pair import identity_settings, running_identity
+from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tests.calls import fails, outcome
+from tests.identity.conftest import Rows
+
+PASSWORD = "tulip orbit canyon"
+
+
+def address(name: str) -> str:
+    return f"{name}.{uuid4().hex[:8]}@example.com"
+
+
+async def sign_up(users: UserServiceStub, email: str, **fields: str) -> users_pb2.User:
+    return (await users.SignUp(users_pb2.SignUpRequest(email=email, password=PASSWORD, **fields))).user
+
+
+async def test_signing_up_makes_an_account(users: UserServiceStub) -> None:
+    email = address("Ada.Lovelace")
+    user = await sign_up(users, email, display_name=" Ada ")
+    assert UUID(user.user_id).version == 7
+    assert (user.email, user.display_name, user.etag) == (email, "Ada", "1")
+    assert user.state == users_pb2.USER_STATE_ACTIVE
+    assert user.create_time == user.update_time
+    assert user.create_time.seconds > 1_700_000_000
+
+
+async def test_an_address_is_taken_in_any_case(users: UserServiceStub) -> None:
+    email = address("ada")
+    await sign_up(users, email)
+    async with fails(Reason.EMAIL_TAKEN):
+        await sign_up(users, email.upper())
+
+
+async def test_all_bad_fields_are_named_at_once_with_their_limits(users: UserServiceStub) -> None:
+    request = users_pb2.SignUpRequest(email="nobody", password="short one", display_name="x" * 101, request_id="7")
+    async with fails(Reason.BAD_REQUEST) as failure:
+        await users.SignUp(request)
+    assert set(failure.fields) == {"email", "password", "display_name", "request_id"}
+    assert failure.fields["password"] == "9 characters, at least 15 without a second factor"
+    assert "nobody" not in failure.message
+    assert "short one" not in failure.message
+
+
+async def test_fifteen_characters_are_enough_for_a_password(users: UserServiceStub) -> None:
+    async with fails(Reason.BAD_REQUEST):
+        await users.SignUp(users_pb2.SignUpRequest(email=address("a"), password="é" * 14))
+    await users.SignUp(users_pb2.SignUpRequest(email=address("a"), password="é" * 15))
+
+
+async def test_the_password_is_stored_as_argon2id_only(users: UserServiceStub, rows: Rows) -> None:
+    user = await sign_up(users, address("ada"))
+    stored = await (await rows.execute("SELECT * FROM users WHERE user_id = %s", (user.user_id,))).fetchone()
+    assert stored is not None
+    assert any(str(value).startswith("$argon2id$v=19$m=19456,t=2,p=1$") for value in stored)
+    assert PASSWORD not in repr(stored)
+
+
+async def test_sign_up_can_be_switched_off(databases: Databases) -> None:
+    url = databases.service_url("identity", databases.copy("identity"))
+    async with running_identity(identity_settings(url, SIGN_UP="off")) as service, fails(Reason.SIGN_UP_CLOSED):
+        await UserServiceStub(service.channel).SignUp(users_pb2.SignUpRequest(email="x", password="y"))
+
+
+async def test_a_person_reads_their_own_account(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    for request in (users_pb2.GetUserRequest(), users_pb2.GetUserRequest(user_id=ada.user_id)):
+        assert (await users.GetUser(request, metadata=ada.metadata)).user.email == ada.email
+
+
+async def test_without_a_session_or_key_nothing_is_read(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    async with fails(Reason.SESSION_REQUIRED):
+        await users.GetUser(users_pb2.GetUserRequest(user_id=ada.user_id))
+
+
+async def test_another_account_looks_like_none_to_a_person(users: UserServiceStub, people: People) -> None:
+    ada, bo = await people.persons(2)
+    user = users_pb2.User(display_name="Eve", etag="7")
+
+    def calls(user_id: str) -> list[object]:
+        user.user_id = user_id
+        return [
+            users.GetUser(users_pb2.GetUserRequest(user_id=user_id), metadata=ada.metadata),
+            users.UpdateUser(users_pb2.UpdateUserRequest(user=user), metadata=ada.metadata),
+            users.DeleteUser(users_pb2.DeleteUserRequest(user_id=user_id, etag="7"), metadata=ada.metadata),
+        ]
+
+    of_bo = [await outcome(call) for call in calls(bo.user_id)]  # type: ignore[arg-type]
+    of_nobody = [await outcome(call) for call in calls(str(uuid4()))]  # type: ignore[arg-type]
+    assert of_bo == of_nobody
+    assert all(b"PERMISSION_DENIED" in seen for seen in of_bo)
+    assert (await users.GetUser(users_pb2.GetUserRequest(), metadata=bo.metadata)).user.display_name == "person"
+
+
+async def test_a_service_reads_anybody_and_is_told_who_is_missing(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    request = users_pb2.GetUserRequest(user_id=ada.user_id)
+    assert (await users.GetUser(request, metadata=AS_OPERATOR)).user.email == ada.email
+    async with fails(Reason.USER_NOT_FOUND):
+        await users.GetUser(users_pb2.GetUserRequest(user_id=str(uuid4())), metadata=AS_OPERATOR)
+
+
+async def test_a_service_names_the_user(users: UserServiceStub) -> None:
+    async with fails(Reason.BAD_REQUEST) as failure:
+        await users.GetUser(users_pb2.GetUserRequest(), metadata=AS_OPERATOR)
+    assert set(failure.fields) == {"user_id"}
+    request = users_pb2.UpdateUserRequest(user=users_pb2.User(display_name="x"))
+    async with fails(Reason.BAD_REQUEST) as failure:
+        await users.UpdateUser(request, metadata=AS_OPERATOR)
+    assert set(failure.fields) == {"user.user_id"}
+
+
+async def test_an_update_changes_the_name_and_the_etag(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    before = (await users.GetUser(users_pb2.GetUserRequest(), metadata=ada.metadata)).user
+    change = users_pb2.User(display_name="Ada L.", etag=before.etag)
+    after = (await users.UpdateUser(users_pb2.UpdateUserRequest(user=change), metadata=ada.metadata)).user
+    assert after.display_name == "Ada L."
+    assert after.etag != before.etag
+    assert after.update_time.ToNanoseconds() > before.update_time.ToNanoseconds()
+    assert after == (await users.GetUser(users_pb2.GetUserRequest(), metadata=ada.metadata)).user
+
+
+async def test_a_stale_etag_changes_nothing(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    stale = users_pb2.UpdateUserRequest(user=users_pb2.User(display_name="Eve", etag="0"))
+    async with fails(Reason.ETAG_MISMATCH):
+        await users.UpdateUser(stale, metadata=ada.metadata)
+    async with fails(Reason.ETAG_MISMATCH):
+        await users.DeleteUser(users_pb2.DeleteUserRequest(etag="0"), metadata=ada.metadata)
+    user = (await users.GetUser(users_pb2.GetUserRequest(), metadata=ada.metadata)).user
+    assert (user.display_name, user.etag) == ("ada", "1")
+
+
+async def test_only_the_display_name_can_be_updated(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    for path in ("email", "user_id", "state", "etag", "password_hash", "create_time"):
+        request = users_pb2.UpdateUserRequest(
+            user=users_pb2.User(email="eve@example.com"), update_mask=FieldMask(paths=[path])
+        )
+        async with fails(Reason.BAD_REQUEST) as failure:
+            await users.UpdateUser(request, metadata=ada.metadata)
+        assert set(failure.fields) == {"update_mask"}
+
+
+async def test_a_mask_can_empty_the_name(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    request = users_pb2.UpdateUserRequest(update_mask=FieldMask(paths=["display_name"]))
+    assert (await users.UpdateUser(request, metadata=ada.metadata)).user.display_name == ""
+
+
+async def test_a_batch_is_answered_in_the_order_asked(users: UserServiceStub, people: People) -> None:
+    asked = [person.user_id for person in reversed(await people.persons(5))]
+    request = users_pb2.BatchGetUsersRequest(user_ids=[asked[0], str(uuid4()), *asked[1:], asked[0]])
+    found = (await users.BatchGetUsers(request, metadata=AS_OPERATOR)).users
+    assert [user.user_id for user in found] == [*asked, asked[0]]
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+async def test_a_batch_holds_1_to_1000_ids(users: UserServiceStub, count: int) -> None:
+    request = users_pb2.BatchGetUsersRequest(user_ids=[str(uuid4())] * count)
+    async with fails(Reason.BAD_REQUEST):
+        await users.BatchGetUsers(request, metadata=AS_OPERATOR)
+
+
+async def test_batches_are_for_services(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    async with fails(Reason.SERVICE_KEY_REQUIRED):
+        await users.BatchGetUsers(users_pb2.BatchGetUsersRequest(user_ids=[ada.user_id]), metadata=ada.metadata)
+
+
+async def valid_sessions(sessions: SessionServiceStub, *persons: TestPerson) -> list[bool]:
+    request = sessions_pb2.BatchValidateSessionsRequest(tokens=[person.token for person in persons])
+    results = (await sessions.BatchValidateSessions(request, metadata=AS_OPERATOR)).results
+    return [result.HasField("session") for result in results]
+
+
+async def test_deleting_an_account_ends_its_sessions(
+    users: UserServiceStub, sessions: SessionServiceStub, people: People
+) -> None:
+    ada, bo = await people.persons(2)
+    also_ada = await people.session(ada)
+    await users.DeleteUser(users_pb2.DeleteUserRequest(etag="1"), metadata=ada.metadata)
+    assert await valid_sessions(sessions, ada, also_ada, bo) == [False, False, True]
+    async with fails(Reason.USER_NOT_FOUND):
+        await users.GetUser(users_pb2.GetUserRequest(user_id=ada.user_id), metadata=AS_OPERATOR)
+    await sign_up(users, ada.email)  # the address is free again
+
+
+async def test_a_service_deletes_anybody_once(users: UserServiceStub, people: People) -> None:
+    ada = await people.person("ada")
+    request = users_pb2.DeleteUserRequest(user_id=ada.user_id)
+    await users.DeleteUser(request, metadata=AS_OPERATOR)
+    async with fails(Reason.USER_NOT_FOUND):
+        await users.DeleteUser(request, metadata=AS_OPERATOR)
+
+
+async def test_no_session_outlives_its_user_whoever_wins_the_race(
+    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
+) -> None:
+    won = 0
+    for _ in range(15):
+        user = await sign_up(users, address("ada"))
+        sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
+        signing_in = [asyncio.ensure_future(sessions.CreateSession(sign_in)) for _ in range(3)]
+        await asyncio.wait(signing_in, return_when=asyncio.FIRST_COMPLETED)
+        await users.DeleteUser(users_pb2.DeleteUserRequest(user_id=user.user_id), metadata=AS_OPERATOR)
+        for answer in await asyncio.gather(*signing_in, return_exceptions=True):
+            won += not isinstance(answer, BaseException)
+        left = await rows.execute("SELECT FROM session WHERE user_id = %s", (user.user_id,))
+        assert left.rowcount == 0
+    assert won > 0
+
+
+async def test_a_sign_in_waits_for_a_deletion_under_way(
+    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
+) -> None:
+    user = await sign_up(users, address("ada"))
+    sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
+    async with rows.transaction():
+        await rows.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (user.user_id,))
+        signing_in = asyncio.ensure_future(outcome(sessions.CreateSession(sign_in)))
+        await asyncio.wait({signing_in}, timeout=0.3)
+        assert not signing_in.done()
+        await rows.execute("DELETE FROM session WHERE user_id = %s", (user.user_id,))
+        await rows.execute("DELETE FROM users WHERE user_id = %s", (user.user_id,))
+    assert b"SIGN_IN_FAILED" in await signing_in
+    left = await rows.execute("SELECT FROM session WHERE user_id = %s", (user.user_id,))
+    assert left.rowcount == 0
