@@ -10,9 +10,10 @@ import psycopg
 from psycopg import sql
 
 from tenantry import embedded_postgres
+from tenantry.database_urls import SERVICES, Passwords, owner_url
 from tenantry.embedded_postgres import FAST_AND_UNSAFE, EmbeddedPostgres
 from tenantry.migrate import migrate
-from tenantry.provision import SERVICES, Passwords, owner_url, provision
+from tenantry.provision import provision
 
 PASSWORDS = {service: Passwords(service=f"{service}-test", owner=f"{service}-owner-test") for service in SERVICES}
 

@@ -1,0 +1,19 @@
+# One image for both services and for the migrations; docker-compose.yml says which of them a container runs.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+
+COPY requirements/runtime.txt requirements/
+RUN pip install --require-hashes --only-binary :all: -r requirements/runtime.txt
+
+COPY protos protos
+COPY shared shared
+COPY identity_service identity_service
+COPY tenancy_service tenancy_service
+COPY tenantry tenantry
+COPY migrations migrations
+RUN python -m compileall -q . && useradd --system --uid 10001 --no-create-home tenantry
+
+USER tenantry
+CMD ["python", "-m", "tenantry", "--help"]

@@ -1,0 +1,53 @@
+# Needs python3 (3.11 or later) and make. Another Python: PYTHON=python3.12 make run
+PYTHON ?= python3
+BIN := .venv/bin
+OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check protos reset lock bench set-up set-up-dev
+
+help: ## list the targets
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-8s %s\n", name[1], $$2 }' Makefile
+
+run: set-up ## start both services on a PostgreSQL of their own, until Ctrl-C
+	@$(BIN)/tenantry up
+
+demo: set-up ## the whole story in one screen, every answer checked
+	@$(BIN)/tenantry demo
+
+test: set-up-dev ## run all tests; some of them: make test OPTIONS="-k revoked"
+	@$(BIN)/pytest $(OPTIONS)
+
+check: set-up-dev ## format, lint, types, import rules, contracts, generated code, house rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	rm -rf build/generated && mkdir -p build/generated
+	$(BIN)/python protos/generate.py build/generated
+	diff -r -x '*.proto' -x __init__.py -x __pycache__ -x generate.py build/generated/protos protos
+	$(BIN)/buf lint build/api.binpb --path identity --path tenancy
+	$(BIN)/buf format -d --exit-code protos
+	$(BIN)/pytest -q tests/architecture
+
+protos: set-up-dev ## generate the Python code of the contracts
+	$(BIN)/python protos/generate.py
+
+reset: set-up ## delete all local data
+	@$(BIN)/tenantry reset --yes
+
+lock: set-up-dev ## pin the newest allowed packages, with hashes
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade -q requirements/runtime.in -o requirements/runtime.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade -q -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
+
+bench: set-up-dev ## measure CheckAccess beside an empty call
+	@$(BIN)/python -m benchmarks
+
+set-up:
+	@$(PYTHON) requirements/set_up.py
+
+set-up-dev:
+	@$(PYTHON) requirements/set_up.py dev

@@ -1,0 +1,1 @@
+"""The `tenantry` command and the local stack that `make run` starts."""

@@ -1,0 +1,38 @@
+"""The `tenantry` command. What a command needs is imported when it runs: `--help` must be quick."""
+
+import time
+
+BEGAN = time.monotonic()
+
+import click  # noqa: E402
+
+from tenantry.commands.demo import demo  # noqa: E402
+from tenantry.commands.errors import errors  # noqa: E402
+from tenantry.commands.keys import keys, secrets  # noqa: E402
+from tenantry.commands.migrate import migrate  # noqa: E402
+from tenantry.commands.reset import reset  # noqa: E402
+from tenantry.commands.serve import serve, up  # noqa: E402
+from tenantry.commands.status import status  # noqa: E402
+from tenantry.commands.users import users  # noqa: E402
+
+EPILOG = """Exit status: 0 yes or done, 1 a "no" or a failed expectation, 2 wrong use, 3 could not reach
+(or a port could not be had), 4 refused. Tenantry sends nothing about you to anybody."""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Users, sessions, organizations, projects and roles: two gRPC services and one PostgreSQL."""
+    context.obj = BEGAN
+
+
+for command in (up, demo, serve, migrate, status, reset, errors, keys, secrets, users):
+    cli.add_command(command)
+
+
+def main() -> None:
+    cli(prog_name="tenantry")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Calls to a running pair, one at a time; their errors as the command line shows them."""
+
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_health.v1 import health_pb2
+from grpc_status import rpc_status
+
+from tenantry.failures import NOT_REACHED, REFUSED, Failure
+
+Response = TypeVar("Response", bound=Message)
+Metadata = tuple[tuple[str, str], ...]
+
+UNREACHED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
+
+
+class CallFailed(Failure):
+    """The answer of a call that was refused, or that nobody answered."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, reason: str) -> None:
+        named = f"{reason} ({code.name})" if reason else code.name
+        status = NOT_REACHED if code in UNREACHED else REFUSED
+        hint = f"more:  tenantry errors {reason}" if reason else "what runs, and where:  tenantry status"
+        super().__init__(f"{message}   {named}", status, hint)
+        self.code, self.text, self.reason = code, message, reason
+
+
+def connect(address: str) -> grpc.Channel:
+    return grpc.insecure_channel(address, options=OPTIONS)
+
+
+def call(
+    channel: grpc.Channel,
+    method: str,
+    request: Message,
+    response_type: type[Response],
+    metadata: Metadata = (),
+    timeout: float = 10,
+) -> Response:
+    """`method` is a full name such as identity.v1.UserService/SignUp. The generated stubs are for asyncio."""
+    rpc: Any = channel.unary_unary(
+        f"/{method}",
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=response_type.FromString,
+    )
+    try:
+        response: Response = rpc(request, metadata=metadata, timeout=timeout)
+    except grpc.RpcError as error:
+        raise failed(error) from None
+    return response
+
+
+def failed(error: Any) -> CallFailed:
+    status = rpc_status.from_call(error)
+    info = ErrorInfo()
+    if status is not None:
+        next((detail for detail in status.details if detail.Unpack(info)), None)
+    unreached = error.code() in UNREACHED and not info.reason
+    return CallFailed(error.code(), "nobody answers there" if unreached else error.details(), info.reason)
+
+
+def bearer(token: str) -> Metadata:
+    return (("authorization", f"Bearer {token}"),)
+
+
+def service_key(key: str) -> Metadata:
+    return (("x-service-key", key),)
+
+
+def is_serving(channel: grpc.Channel, timeout: float = 2) -> bool | None:
+    """None: nobody answers."""
+    request = health_pb2.HealthCheckRequest()
+    try:
+        answer = call(channel, "grpc.health.v1.Health/Check", request, health_pb2.HealthCheckResponse, timeout=timeout)
+    except CallFailed as failure:
+        return None if failure.exit_code == NOT_REACHED else False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING

@@ -1,0 +1,1 @@
+"""The commands of `tenantry`, one file for each noun or verb."""

@@ -1,0 +1,30 @@
+"""`tenantry up` and `tenantry serve`: run the pair here, or one service anywhere."""
+
+import os
+import sys
+
+import click
+
+PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option("--identity-port", type=PORT, default=50051, show_default=True, envvar="IDENTITY_PORT", show_envvar=True)
+@click.option("--tenancy-port", type=PORT, default=50052, show_default=True, envvar="TENANCY_PORT", show_envvar=True)
+@click.pass_obj
+def up(began: float, identity_port: int, tenancy_port: int) -> None:
+    """Run both services here, on a PostgreSQL of their own, until Ctrl-C.
+
+    Data, logs, secrets and run.json lie in .tenantry of the project, or in TENANTRY_DATA_DIR. Port 0 means
+    any free one. Settings of the services that are in the environment (such as SESSION_IDLE_SECONDS) reach them.
+    """
+    from tenantry.up import up as run_up
+
+    run_up(identity_port, tenancy_port, began)
+
+
+@click.command()
+@click.argument("service", type=click.Choice(["identity", "tenancy"]))
+def serve(service: str) -> None:
+    """Run one service with the settings of the environment, as in production."""
+    os.execv(sys.executable, [sys.executable, "-m", f"{service}_service"])  # noqa: S606

@@ -1,0 +1,185 @@
+"""PostgreSQL and both services, as children of this process: started, awaited, stopped in order."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tenantry import embedded_postgres, migrate
+from tenantry.database_urls import SERVICES, owner_url, service_url
+from tenantry.embedded_postgres import EmbeddedPostgres
+from tenantry.local_secrets import LocalSecrets, load_or_make
+from tenantry.processes import dies_with_parent
+from tenantry.project import CODE, make_data_folder, project_folder
+from tenantry.run_state import RunState
+
+START_SECONDS = 30.0
+GRACE_SECONDS = "5"
+
+Note = Callable[[str], None]
+
+
+class StoppedError(RuntimeError):
+    """One of the processes ended by itself; the text holds the last lines of its log."""
+
+
+@dataclass(slots=True)
+class Pair:
+    folder: Path
+    addresses: dict[str, str]
+    secrets: LocalSecrets
+    postgres: EmbeddedPostgres
+    session_secrets: str
+    services: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
+
+    def state(self) -> RunState:
+        urls = {service: self.database_url(service) for service in SERVICES}
+        return {
+            "identity": {"address": self.addresses["identity"], "database_url": urls["identity"]},
+            "tenancy": {"address": self.addresses["tenancy"], "database_url": urls["tenancy"]},
+            "service_keys": {"operator": self.secrets.service_keys["operator"]},
+            "session_secrets": [secret.strip() for secret in self.session_secrets.split(",")],
+            "pids": {"tenantry": os.getpid(), **{name: process.pid for name, process in self.processes().items()}},
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+
+    def processes(self) -> "dict[str, subprocess.Popen[bytes]]":
+        return {"postgres": self.postgres.process, **self.services}
+
+    def database_url(self, service: str) -> str:
+        return service_url(self.postgres.url(), service, self.secrets.passwords())
+
+    def check(self) -> None:
+        for name, process in self.processes().items():
+            if process.poll() is not None:
+                status = process.returncode
+                how = f"was ended by signal {-status}" if status < 0 else f"stopped with exit status {status}"
+                raise StoppedError(f"{name} {how}; {self.end_of_log(name)}")
+
+    def log(self, name: str) -> Path:
+        return self.folder / "log" / f"{name}.log"
+
+    def end_of_log(self, name: str, lines: int = 8) -> str:
+        last = self.log(name).read_text(errors="replace").splitlines()[-lines:]
+        return "\n  ".join([f"the end of its log ({self.log(name)}):", *last])
+
+    def stop(self) -> None:
+        """The services finish their calls while the database still answers."""
+        for process in self.services.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.services.values():
+            try:
+                process.wait(float(os.environ.get("GRACE_SECONDS", GRACE_SECONDS)) + 5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.postgres.stop()
+
+
+def start(
+    folder: Path, ports: Mapping[str, int], note: Note, *, extra_settings: Mapping[str, str] | None = None
+) -> Pair:
+    """Returns when both services serve. `note` is told what only the first start does."""
+    make_data_folder(folder)
+    secrets = load_or_make(folder / "secrets.json")
+    began = time.monotonic()
+    postgres = embedded_postgres.start(
+        folder / "postgres", secrets.superuser_password, log=folder / "log" / "postgres.log",
+        extra_settings=extra_settings,
+    )  # fmt: skip
+    postgres_took = time.monotonic() - began
+    addresses = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
+    # An Express app that exists brings its own secret.
+    chosen = os.environ.get("SESSION_SECRETS") or os.environ.get("SESSION_SECRET") or secrets.session_secret
+    pair = Pair(folder, addresses, secrets, postgres, chosen)
+    try:
+        began = time.monotonic()
+        if prepare_databases(pair) and postgres.is_new:
+            took = time.monotonic() - began
+            note(f"First time here: PostgreSQL 18 {postgres_took:.1f} s, migrations {took:.1f} s")
+        for service in SERVICES:
+            pair.services[service] = start_service(pair, service)
+        wait_until_serving(pair)
+    except BaseException:
+        pair.stop()
+        raise
+    return pair
+
+
+def prepare_databases(pair: Pair) -> bool:
+    """False if the last start left them as they must be; looking again would cost half a second."""
+    stamp = pair.folder / "migrated"
+    secrets = json.dumps(pair.secrets.database_passwords, sort_keys=True)
+    wanted = hashlib.sha256(f"{migrate.fingerprint()} {secrets}".encode()).hexdigest()
+    if not pair.postgres.is_new and stamp.exists() and stamp.read_text() == wanted:
+        return False
+    import psycopg
+    from alembic.util import CommandError
+
+    from tenantry.provision import provision
+
+    passwords = pair.secrets.passwords()
+    try:
+        provision(pair.postgres.url(), passwords)
+        for service in SERVICES:
+            migrate.migrate(service, owner_url(pair.postgres.url(), service, passwords))
+    except (psycopg.OperationalError, CommandError) as error:
+        # secrets.json of another folder, or data of a newer version of the code
+        raise StoppedError(f"the databases in {pair.folder} do not fit: {error}\ntry: make reset") from None
+    stamp.write_text(wanted)
+    return True
+
+
+def start_service(pair: Pair, service: str) -> "subprocess.Popen[bytes]":
+    with pair.log(service).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"{service}_service"],
+            cwd=CODE,
+            env=environment(pair, service),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal is for us: we stop them in order
+            preexec_fn=dies_with_parent(signal.SIGTERM),
+        )
+
+
+def environment(pair: Pair, service: str) -> dict[str, str]:
+    """What the person set stays in force, but for what only the local stack can know."""
+    keys = {"identity": pair.secrets.entries("operator", "tenancy"), "tenancy": pair.secrets.entries("operator")}
+    more_keys = os.environ.get("SERVICE_KEYS")
+    permissions = project_folder() / "permissions.toml"
+    return {
+        "REFLECTION": "on",
+        "GRACE_SECONDS": GRACE_SECONDS,
+        **({"PERMISSIONS_FILE": str(permissions)} if permissions.exists() else {}),
+        **{name: value for name, value in os.environ.items() if name != "SESSION_SECRET"},
+        "DATABASE_URL": pair.database_url(service),
+        "LISTEN_ADDRESS": pair.addresses[service],
+        "SERVICE_KEYS": ",".join([keys[service], *([more_keys] if more_keys else [])]),
+        "SESSION_SECRETS": pair.session_secrets,
+        "IDENTITY_ADDRESS": pair.addresses["identity"],
+        "IDENTITY_SERVICE_KEY": pair.secrets.service_keys["tenancy"],
+    }
+
+
+def wait_until_serving(pair: Pair) -> None:
+    from tenantry import client
+
+    deadline = time.monotonic() + START_SECONDS
+    for service, address in pair.addresses.items():
+        with client.connect(address) as channel:
+            while not client.is_serving(channel):
+                pair.check()
+                if time.monotonic() > deadline:
+                    late = f"{service} was not ready after {START_SECONDS:.0f} s"
+                    raise StoppedError(f"{late}; {pair.end_of_log(service)}")
+                time.sleep(0.02)
