@@ -15,6 +15,7 @@ from shared.errors import ServiceError
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Batcher(Generic[Question, Answer]):
@@ -41,28 +42,18 @@ class Batcher(Generic[Question, Answer]):
         self._batching = batching
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
-        self._trips: set[asyncio.Task[Sequence[Answer | ServiceError]]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def ask(self, question: Question) -> Answer:
         """The answer to this question, asked after this call began. Cancelling it harms nobody else."""
-        if not self._batching:
-            return await self._ask_alone(question)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if not self._batching:  # the naive way, for comparison: one trip for each question
+            self._start(self._answer([(question, future)]))
+            return await future
         self._waiting.append((question, future))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await future
-
-    async def _ask_alone(self, question: Question) -> Answer:
-        """The naive way, for comparison: one trip for each question."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                [answer] = await self._answer_all([question])
-        except Exception as error:
-            raise self._failed(error) from error
-        if isinstance(answer, ServiceError):
-            raise answer
-        return answer
 
     async def _run(self) -> None:
         try:
@@ -88,27 +79,38 @@ class Batcher(Generic[Question, Answer]):
         return batch
 
     async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
-        trip = asyncio.create_task(self._answer_all([question for question, _ in batch]))  # noqa: RUF006
-        self._trips.add(trip)  # also while it dies of old age, after everybody was answered
-        trip.add_done_callback(self._trips.discard)
+        trip = self._start(self._answer_all([question for question, _ in batch]))
         try:
             # Not wait_for(): a frozen socket would hold it far beyond its timeout.
             done, _ = await asyncio.wait({trip}, timeout=self._timeout)
             if not done:
                 raise TimeoutError
-            answers = trip.result()
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, ServiceError):
-                    future.set_exception(answer.fresh())
-                else:
-                    future.set_result(answer)
+            answered = list(zip(batch, trip.result(), strict=True))  # all counted before the first is given out
         except BaseException as error:
             trip.cancel()
             refusal = self._failed(error)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(refusal.fresh())
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) and not trip.cancelled():  # it is we who are cancelled
                 raise
+            return
+        for (_, future), answer in answered:
+            if future.done():
+                continue
+            if isinstance(answer, ServiceError):
+                future.set_exception(answer.fresh())
+            else:
+                future.set_result(answer)
+
+    def _start(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+        """Held until it ends, also while it dies of old age after everybody was answered."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # of a trip that failed after its timeout: nobody is left to be told

@@ -25,6 +25,16 @@ SESSION_SETTINGS = {
     "client_connection_check_interval": "500ms",
     "TimeZone": "UTC",
 }
+# The hot statements are look-ups by key, joined in the order they are written, however large the tables are
+# and whatever the statistics say at the moment; planned once for each connection.
+HOT_SETTINGS = {
+    "plan_cache_mode": "force_generic_plan",
+    "join_collapse_limit": "1",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 LIBPQ = {
     "connect_timeout": 2,
     "tcp_user_timeout": 3000,
@@ -33,7 +43,6 @@ LIBPQ = {
     "keepalives_count": 3,
     "target_session_attrs": "read-write",
     "prepare_threshold": 1,
-    "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
 }
 # PostgreSQL 17 and later; older ones do not know the setting and would refuse the connection.
 TRANSACTION_TIMEOUT = """SELECT set_config('transaction_timeout', '5s', false)
@@ -48,6 +57,11 @@ BY_SQLSTATE = {
 }  # fmt: skip
 
 
+def options(*settings: Mapping[str, str]) -> str:
+    """As libpq takes them."""
+    return " ".join(f"-c {name}={value}" for each in settings for name, value in each.items())
+
+
 class Database:
     """`url` is postgresql://…; `constraint_errors` says what a violated constraint means, by its name."""
 
@@ -56,7 +70,7 @@ class Database:
         libpq = {**LIBPQ, "application_name": name}
         self._engine = create_async_engine(
             sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
-            connect_args=libpq,
+            connect_args={**libpq, "options": options(SESSION_SETTINGS)},
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
@@ -65,12 +79,12 @@ class Database:
         )
         sqlalchemy.event.listen(self._engine.sync_engine, "connect", _limit_transactions)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        # A batch at a time reads here; the second connection is for the one that is being replaced.
+        # A batch at a time reads here, so one connection does; without batching, or with many callers, more.
         self._hot = AsyncConnectionPool(
             url,
-            kwargs={**libpq, "autocommit": True},
+            kwargs={**libpq, "options": options(SESSION_SETTINGS, HOT_SETTINGS), "autocommit": True},
             min_size=1,
-            max_size=2,
+            max_size=pool_size,
             timeout=POOL_TIMEOUT,
             open=False,
             reconnect_timeout=5,

@@ -1,5 +1,6 @@
 """Settings that both services have, and how any are loaded: typed, frozen, all wrong ones named at once."""
 
+import re
 import sys
 from typing import Annotated, TypeVar
 
@@ -7,7 +8,8 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_BYTES = 32
-SAMPLES = ("changeme", "keyboard cat", "secret", "example", "your-secret", "0000", "1234")
+HEX_SHA256 = re.compile("[0-9a-fA-F]{64}")
+SAMPLES = ("changeme", "keyboard cat", "secret", "example", "your-secret")
 
 
 def split_on_commas(value: object) -> object:
@@ -23,10 +25,9 @@ def read_service_keys(value: object) -> object:
         name, _, digest = part.partition(":")
         if not name or "." in name or len(digest) != 64 or name in keys:
             raise ValueError("needs name:sha256-in-hex pairs with different names, separated by commas")
-        try:
-            keys[name] = bytes.fromhex(digest)
-        except ValueError:
-            raise ValueError(f"the digest of {name} is not hexadecimal") from None
+        if not HEX_SHA256.fullmatch(digest):  # bytes.fromhex would skip spaces
+            raise ValueError(f"the digest of {name} is not hexadecimal")
+        keys[name] = bytes.fromhex(digest)
     return keys
 
 
@@ -67,7 +68,8 @@ def load(settings: type[Settings]) -> Settings:
     try:
         return settings()
     except ValidationError as wrong:
-        sys.exit(describe(settings, wrong))
+        sys.stderr.write(f"{describe(settings, wrong)}\n")
+        sys.exit(2)
 
 
 def describe(settings: type[CommonSettings], wrong: ValidationError) -> str:

@@ -7,9 +7,10 @@ from uuid import UUID
 from shared.database import Database
 
 # A place that is not there, deleted, or not of the organization named with it has no row to the right, and
-# so looks like one the person is not a member of. Each join is one look-up by primary key or index.
+# so looks like one the person is not a member of. LIMIT keeps each membership a look-up by its whole key:
+# joined plainly, the planner would read all of a person's memberships and pick one.
 ROLES_IN_PLACES = """
-SELECT m.role, pm.role, o.default_project_role, p.project_id IS NOT NULL
+SELECT m.role, pm.role, o.default_project_role
   FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS q (user_id, organization_id, project_id, n)
   LEFT JOIN projects p
     ON p.project_id = q.project_id
@@ -18,14 +19,15 @@ SELECT m.role, pm.role, o.default_project_role, p.project_id IS NOT NULL
   LEFT JOIN organizations o
     ON o.organization_id = CASE WHEN q.project_id IS NULL THEN q.organization_id ELSE p.organization_id END
    AND o.delete_time IS NULL
-  LEFT JOIN organization_members m
-    ON m.organization_id = o.organization_id
-   AND m.user_id = q.user_id
-   AND (m.expire_time IS NULL OR m.expire_time > now())
-  LEFT JOIN project_members pm
-    ON pm.organization_id = p.organization_id
-   AND pm.project_id = p.project_id
-   AND pm.user_id = m.user_id
+  LEFT JOIN LATERAL (
+       SELECT role FROM organization_members
+        WHERE organization_id = o.organization_id AND user_id = q.user_id
+          AND (expire_time IS NULL OR expire_time > now())
+        LIMIT 1) m ON true
+  LEFT JOIN LATERAL (
+       SELECT role FROM project_members
+        WHERE organization_id = p.organization_id AND project_id = p.project_id AND user_id = q.user_id
+        LIMIT 1) pm ON true
  ORDER BY q.n
 """
 
@@ -44,7 +46,6 @@ class Roles(NamedTuple):
     organization_role: str | None
     override: str | None
     default_project_role: str | None
-    project_exists: bool
 
 
 async def roles_in_places(database: Database, places: Sequence[Place]) -> list[Roles]:

@@ -1,5 +1,6 @@
 """tenancy.v1.OrganizationMemberService: the grant rule and the last owner."""
 
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -63,7 +64,8 @@ async def test_a_person_adds_nobody_alone_and_with_a_service_only_up_to_their_ow
 async def test_members_are_listed_complete_and_in_pages(members: OrganizationMemberServiceStub, people: People) -> None:
     ada, bo, cy, di, guest = await people.persons(5)
     acme = await people.organization(ada, MEMBER=[bo, cy, di], GUEST=guest)
-    found, token = [], ""
+    found: list[Any] = []
+    token = ""
     while True:
         request = pb.ListOrganizationMembersRequest(organization_id=acme, page_size=2, page_token=token)
         page = await members.ListOrganizationMembers(request, metadata=bo.metadata)

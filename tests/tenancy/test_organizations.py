@@ -1,6 +1,7 @@
 """tenancy.v1.OrganizationService."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -102,7 +103,8 @@ async def test_lists_are_mine_with_my_role_complete_and_in_pages(
     mine = [await people.organization(ada, GUEST=bo) for _ in range(5)]
     await people.organization(bo)
     for person, role in ((ada, OrgRole.ORG_ROLE_OWNER), (bo, OrgRole.ORG_ROLE_GUEST)):
-        found, token = [], ""
+        found: list[Any] = []
+        token = ""
         while True:
             page = await organizations.ListOrganizations(
                 pb.ListOrganizationsRequest(page_size=2, page_token=token), metadata=person.metadata

@@ -9,44 +9,41 @@ import pytest
 from tenancy_service.permissions import (
     BUILT_IN,
     Access,
-    OrgRole,
     Permission,
-    ProjectRole,
-    RoleSource,
     access,
     effective_project_role,
     is_allowed,
     nearest,
     why,
-)  # fmt: skip
+)
+from tenancy_service.permissions import OrgRole as R
+from tenancy_service.permissions import ProjectRole as P
+from tenancy_service.permissions import RoleSource as S
 from tenancy_service.permissions_file import read_permissions
 
-R, P, S = OrgRole, ProjectRole, RoleSource
-ANY = [None, *ProjectRole]
+ANY = [None, *P]
 
 
 def all_of(*choices: Iterable[object]) -> list[tuple[object, ...]]:
     return list(product(*choices))
 
 
-@pytest.mark.parametrize(("override", "default"), all_of(ANY, ProjectRole))
+@pytest.mark.parametrize(("override", "default"), all_of(ANY, P))
 def test_somebody_who_is_no_member_has_nothing(override: P | None, default: P) -> None:
     assert effective_project_role(None, override, default) == (P.NONE, S.NOT_A_MEMBER)
 
 
-@pytest.mark.parametrize(("override", "default"), all_of(ANY, ProjectRole))
+@pytest.mark.parametrize(("override", "default"), all_of(ANY, P))
 def test_an_owner_is_admin_whatever_is_overridden(override: P | None, default: P) -> None:
     assert effective_project_role(R.OWNER, override, default) == (P.ADMIN, S.OWNER)
 
 
-@pytest.mark.parametrize(
-    ("role", "override", "default"), all_of([R.ADMIN, R.MEMBER, R.GUEST], ProjectRole, ProjectRole)
-)
+@pytest.mark.parametrize(("role", "override", "default"), all_of([R.ADMIN, R.MEMBER, R.GUEST], P, P))
 def test_an_override_counts_in_both_directions(role: R, override: P, default: P) -> None:
     assert effective_project_role(role, override, default) == (override, S.OVERRIDE)
 
 
-@pytest.mark.parametrize("default", ProjectRole)
+@pytest.mark.parametrize("default", P)
 def test_without_an_override_the_organization_role_gives_the_project_role(default: P) -> None:
     assert effective_project_role(R.ADMIN, None, default) == (P.ADMIN, S.INHERITED)
     assert effective_project_role(R.MEMBER, None, default) == (default, S.INHERITED)
@@ -59,17 +56,17 @@ def test_the_organization_alone_has_a_source_but_no_project_role() -> None:
     assert access(R.GUEST, None, P.VIEWER, on_project=False) == Access(R.GUEST, None, S.MEMBER)
 
 
-@pytest.mark.parametrize(("role", "least"), all_of(OrgRole, OrgRole))
+@pytest.mark.parametrize(("role", "least"), all_of(R, R))
 def test_an_organization_permission_needs_the_organization_role(role: R, least: R) -> None:
     assert is_allowed(least, Access(role, P.NONE, S.OVERRIDE)) is (role >= least)
 
 
-@pytest.mark.parametrize(("role", "least"), all_of(ProjectRole, [P.VIEWER, P.EDITOR, P.ADMIN]))
+@pytest.mark.parametrize(("role", "least"), all_of(P, [P.VIEWER, P.EDITOR, P.ADMIN]))
 def test_the_effective_project_role_governs_the_project_also_for_an_admin(role: P, least: P) -> None:
     assert is_allowed(least, Access(R.ADMIN, role, S.OVERRIDE)) is (role >= least)
 
 
-@pytest.mark.parametrize("least", [*OrgRole, *ProjectRole])
+@pytest.mark.parametrize("least", [*R, *P])
 def test_nothing_is_allowed_where_nobody_is_a_member(least: R | P) -> None:
     nobody = access(None, None, P.NONE, on_project=False)
     assert not is_allowed(least, nobody)

@@ -57,7 +57,8 @@ async def listed(
     projects: ProjectServiceStub, organization_id: str, person: TestPerson, page_size: int = 2
 ) -> dict[str, int]:
     """The roles of a person on the projects they see, by project."""
-    found, token = {}, ""
+    found: dict[str, int] = {}
+    token = ""
     while True:
         request = pb.ListProjectsRequest(organization_id=organization_id, page_size=page_size, page_token=token)
         page = await projects.ListProjects(request, metadata=person.metadata)

@@ -1,0 +1,168 @@
+"""A small gRPC service of our own with every kind of RPC, behind the real Guard on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import grpc
+from google.protobuf.wrappers_pb2 import StringValue
+
+from shared.access_rules import PUBLIC, SESSION, Policy
+from shared.authentication import Authentication
+from shared.caller import Person, current_caller
+from shared.errors import ServiceError
+from shared.interceptors import Context, Guard
+from shared.reasons import Reason
+
+SERVICE = "test.v1.Kinds"
+# The last one answers through context.write(), as generated code may and grpcio's own servicers do.
+KINDS = ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream", "UnaryWrites")
+POLICY: Policy = {f"{SERVICE}/{kind}": SESSION for kind in KINDS} | {f"{SERVICE}/Open": PUBLIC}
+ADA = Person(UUID(int=1), UUID(int=2))
+AS_ADA = (("authorization", "Bearer ada"), ("x-request-id", "request-7"))
+MALFORMED = b"\x0a\xff\xff\xff\xff\x7f"
+LEAK = "postgresql://identity:hunter2@10.0.0.1/identity"
+
+
+def said(text: str) -> bytes:
+    return StringValue(value=text).SerializeToString()
+
+
+@dataclass
+class Kinds:
+    """What the handlers have seen; `wait` as a request keeps a call open until `let_go` is set."""
+
+    heard: list[str] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: StringValue) -> StringValue:
+        self.heard.append(request.value)
+        match request.value:
+            case "boom":
+                raise RuntimeError(LEAK)
+            case "refuse":
+                raise ServiceError(Reason.BAD_REQUEST, fields=(("name", "too long"),))
+            case "wait":
+                self.waiting.set()
+                await self.let_go.wait()
+        person = current_caller().person
+        return StringValue(value=f"{request.value} {person.user_id.int if person else 'nobody'}")
+
+    async def unary_unary(self, request: StringValue, context: Context) -> StringValue:
+        return await self.answer(request)
+
+    async def unary_stream(self, request: StringValue, context: Context) -> AsyncIterator[StringValue]:
+        for _ in range(2):
+            yield await self.answer(request)
+
+    async def stream_unary(self, requests: AsyncIterator[StringValue], context: Context) -> StringValue:
+        return [await self.answer(request) async for request in requests][-1]
+
+    async def stream_stream(
+        self, requests: AsyncIterator[StringValue], context: Context
+    ) -> AsyncIterator[StringValue]:
+        async for request in requests:
+            yield await self.answer(request)
+
+    async def unary_writes(self, request: StringValue, context: Context) -> None:
+        await context.write(await self.answer(request))
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        def handler(make: Callable[..., Any], behaviour: Any) -> Any:
+            return make(
+                behaviour,
+                request_deserializer=StringValue.FromString,
+                response_serializer=StringValue.SerializeToString,
+            )
+
+        unary = handler(grpc.unary_unary_rpc_method_handler, self.unary_unary)
+        behaviours = {
+            "UnaryUnary": unary,
+            "UnaryStream": handler(grpc.unary_stream_rpc_method_handler, self.unary_stream),
+            "StreamUnary": handler(grpc.stream_unary_rpc_method_handler, self.stream_unary),
+            "StreamStream": handler(grpc.stream_stream_rpc_method_handler, self.stream_stream),
+            "UnaryWrites": handler(grpc.unary_stream_rpc_method_handler, self.unary_writes),
+            "Open": unary,
+            "WithoutRow": unary,
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, behaviours)
+
+
+class Lines:
+    """Stands for the log: keeps its lines, and says when there are new ones."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def info(self, event: str, **values: Any) -> None:
+        self.lines.append({"event": event, **values})
+        self._news.set()
+
+    error = warning = info
+
+    async def next(self) -> dict[str, Any]:
+        """The oldest line that has not been asked for."""
+        async with asyncio.timeout(5):
+            while not self.lines:
+                self._news.clear()
+                await self._news.wait()
+        return self.lines.pop(0)
+
+
+@dataclass
+class Running:
+    channel: grpc.aio.Channel
+    guard: Guard
+    kinds: Kinds
+    lines: Lines
+
+    def start(self, kind: str, *requests: bytes, **options: Any) -> Any:
+        """Begin a call; None is the kind's own serializer, so `requests` are what is on the wire."""
+        options = {"metadata": AS_ADA} | options
+        path = f"/{SERVICE}/{kind}"
+        if kind == "StreamUnary":
+            return self.channel.stream_unary(path)(each(*requests), **options)
+        if kind == "StreamStream":
+            return self.channel.stream_stream(path)(each(*requests), **options)
+        if kind in ("UnaryStream", "UnaryWrites"):
+            return self.channel.unary_stream(path)(requests[0], **options)
+        return self.channel.unary_unary(path)(requests[0], **options)
+
+    async def call(self, kind: str, *requests: bytes, **options: Any) -> list[str]:
+        call = self.start(kind, *requests, **options)
+        if isinstance(call, grpc.aio.UnaryStreamCall | grpc.aio.StreamStreamCall):
+            return [StringValue.FromString(data).value async for data in call]
+        return [StringValue.FromString(await call).value]
+
+
+async def each(*requests: bytes) -> AsyncIterator[bytes]:
+    for request in requests:
+        yield request
+
+
+async def find_person(token: str) -> Person:
+    if token == "slow":
+        await asyncio.Event().wait()
+    if token == "broken":
+        raise RuntimeError(LEAK)
+    if token != "ada":
+        raise ServiceError(Reason.SESSION_INVALID)
+    return ADA
+
+
+@asynccontextmanager
+async def running_kinds(lines: Lines, quiet: frozenset[str] = frozenset()) -> AsyncIterator[Running]:
+    kinds = Kinds()
+    guard = Guard(POLICY, Authentication(find_person, {}, "connect.sid"), quiet)
+    server = grpc.aio.server(interceptors=[guard])
+    server.add_generic_rpc_handlers((kinds.handlers(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Running(channel, guard, kinds, lines)
+    await server.stop(0)
