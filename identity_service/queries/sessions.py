@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Interval, bindparam, delete, func, insert,
 from sqlalchemy.dialects.postgresql import INET
 
 from identity_service.tables import sessions
-from shared.database import Row, Tx
+from shared.database import Row, Tx, first, many, one
 
 SHOWN = (
     sessions.c.session_id,
@@ -56,13 +56,13 @@ async def insert_session(
         ip=bindparam(None, ip, INET),
         user_agent=user_agent,
     )
-    return (await tx.execute(statement.returning(*SHOWN))).one()
+    return await one(tx, statement.returning(*SHOWN))
 
 
 async def get_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> Row | None:
     """One of the user's valid sessions."""
     statement = select(*SHOWN).where(sessions.c.user_id == str(user_id), sessions.c.session_id == session_id, valid())
-    return (await tx.execute(statement)).first()
+    return await first(tx, statement)
 
 
 async def list_sessions(tx: Tx, *, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> list[Row]:
@@ -72,7 +72,7 @@ async def list_sessions(tx: Tx, *, user_id: UUID, before: tuple[datetime, UUID] 
     if before is not None:
         statement = statement.where(key < before)
     newest_first = statement.order_by(sessions.c.created_at.desc(), sessions.c.session_id.desc())
-    return list((await tx.execute(newest_first.limit(limit))).all())
+    return await many(tx, newest_first.limit(limit))
 
 
 async def delete_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 
 from identity_service.tables import users
-from shared.database import Row, Tx
+from shared.database import Row, Tx, first, many, one
 
 
 async def insert_user(
@@ -19,35 +19,33 @@ async def insert_user(
         password_hash=password_hash,
         display_name=display_name,
     )
-    row: Row = (await tx.execute(statement.returning(users))).one()
-    return row
+    return await one(tx, statement.returning(users))
 
 
 async def get_user(tx: Tx, *, user_id: UUID) -> Row | None:
-    return (await tx.execute(select(users).where(users.c.user_id == user_id))).first()
+    return await first(tx, select(users).where(users.c.user_id == user_id))
 
 
 async def get_user_by_email(tx: Tx, *, email_key: str) -> Row | None:
-    return (await tx.execute(select(users).where(users.c.email_key == email_key))).first()
+    return await first(tx, select(users).where(users.c.email_key == email_key))
 
 
 async def list_users(tx: Tx, *, user_ids: Sequence[UUID]) -> list[Row]:
     """Those that exist, in any order."""
     statement = select(users).where(users.c.user_id == func.any(list(user_ids)))
-    return list((await tx.execute(statement)).all())
+    return await many(tx, statement)
 
 
 async def lock_user(tx: Tx, *, user_id: UUID) -> Row | None:
     """Until the transaction ends nobody changes or deletes them, or signs in as them."""
     statement = select(users).where(users.c.user_id == user_id).with_for_update()
-    return (await tx.execute(statement)).first()
+    return await first(tx, statement)
 
 
 async def update_user(tx: Tx, *, user_id: UUID, display_name: str) -> Row:
     statement = update(users).where(users.c.user_id == user_id)
     statement = statement.values(display_name=display_name, version=users.c.version + 1, update_time=func.now())
-    row: Row = (await tx.execute(statement.returning(users))).one()
-    return row
+    return await one(tx, statement.returning(users))
 
 
 async def update_password_hash(tx: Tx, *, user_id: UUID, password_hash: str) -> None:
