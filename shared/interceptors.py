@@ -41,9 +41,11 @@ class Guard(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(path)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None:  # not remembered: strangers would fill the memory with made-up names
+            method = path.lstrip("/")
+            # Not remembered: strangers would fill the memory with made-up names.
+            if handler is None or method not in self._policy:
                 return grpc.unary_unary_rpc_method_handler(_unknown_method)
-            wrapped = self._wrapped[path] = self._wrap(path.lstrip("/"), handler)
+            wrapped = self._wrapped[path] = self._wrap(method, handler)
         return wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
@@ -99,6 +101,9 @@ class Call:
             metadata = self._context.invocation_metadata() or ()
             self._caller = await self._authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
             set_caller(self._caller)
+        except asyncio.CancelledError:
+            self._log("CANCELLED")
+            raise
         except Exception as error:
             await self._refuse(error)
 
@@ -109,8 +114,8 @@ class Call:
             self._log("OK")
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
             await self._refuse(error)
-        else:  # cancelled by the caller, or aborted by a library's own servicer
-            self._log("CANCELLED" if isinstance(error, asyncio.CancelledError) else "ABORTED_BY_HANDLER")
+        else:  # aborted by a library's own servicer, or cancelled by the caller, also between two answers
+            self._log("ABORTED_BY_HANDLER" if isinstance(error, grpc.aio.AbortError) else "CANCELLED")
 
     async def _refuse(self, error: Exception) -> None:
         if isinstance(error, TimeoutError):

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,18 +62,24 @@ class EmbeddedPostgres:
 
 
 def start(
-    folder: Path, password: str, *, log: Path | None = None, extra_settings: Mapping[str, str] | None = None
+    folder: Path,
+    password: str,
+    *,
+    log: Path | None = None,
+    extra_settings: Mapping[str, str] | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> EmbeddedPostgres:
     """Start it on the data in `folder`, made at the first start; `password` is then the superuser's for good.
 
     It may run elsewhere than in `folder` (see postgres_place.py). With `FAST_AND_UNSAFE` as
-    `extra_settings` nothing waits for the disk, for tests. Call it from the main thread.
+    `extra_settings` nothing waits for the disk, for tests. `meanwhile` is called while the first start makes
+    its files. Call it from the main thread.
     """
     place = postgres_place.choose(folder)
     extra = dict(extra_settings or {})
     is_new = not place.data.exists()
     if is_new:
-        _create(place, password, sync=extra.get("fsync") != "off")
+        _create(place, password, meanwhile, sync=extra.get("fsync") != "off")
     _wait_for_predecessor(place.data)
     port = _previous_port(place.data)
     settings = {**SETTINGS, "port": str(port), **extra}
@@ -96,7 +102,7 @@ def start(
     return postgres
 
 
-def _create(place: Place, password: str, *, sync: bool) -> None:
+def _create(place: Place, password: str, meanwhile: Callable[[], object], *, sync: bool) -> None:
     """initdb beside the final name, so that an interrupted one is never taken for data."""
     unfinished, password_file = place.folder / "data.unfinished", place.folder / "password"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -110,10 +116,13 @@ def _create(place: Place, password: str, *, sync: bool) -> None:
         "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         *([] if sync else ["--no-sync"]),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, **place.run_as())
+    pipe = subprocess.PIPE
+    initdb = subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, **place.run_as())
+    meanwhile()
+    said, _ = initdb.communicate()
     password_file.unlink()
-    if done.returncode != 0:
-        raise PostgresError(f"initdb failed:\n{(done.stderr or done.stdout)[-2000:]}")
+    if initdb.returncode != 0:
+        raise PostgresError(f"initdb failed:\n{said[-2000:]}")
     unfinished.rename(place.data)
 
 

@@ -20,6 +20,17 @@ def migrate(service: str, owner_url: str) -> None:
     command.upgrade(config, "head")
 
 
+def warm_up() -> None:
+    """Import what `migrate` will need, half a second's worth."""
+    import alembic.command
+
+    import identity_service.tables
+    import tenancy_service.tables
+    import tenantry.provision
+
+    del alembic, identity_service, tenancy_service, tenantry
+
+
 def fingerprint() -> str:
     """Changes with every migration; equal to the one of the last start, there is nothing to migrate."""
     digest = hashlib.sha256()

@@ -93,7 +93,7 @@ def start(
     began = time.monotonic()
     postgres = embedded_postgres.start(
         folder / "postgres", secrets.superuser_password, log=folder / "log" / "postgres.log",
-        extra_settings=extra_settings,
+        extra_settings=extra_settings, meanwhile=migrate.warm_up,
     )  # fmt: skip
     postgres_took = time.monotonic() - began
     addresses = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}

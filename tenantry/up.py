@@ -99,7 +99,7 @@ def supervise(started: Pair, make_stopped: Callable[[], bool]) -> None:
             time.sleep(LOOK_EVERY)
     except StoppedError as failed:
         raise Failure(f"{failed}\nEverything else was stopped too.") from None
-    raise KeyboardInterrupt
+    end(signal.SIGINT, None)
 
 
 def refuse_taken_ports(chosen: dict[str, int]) -> None:

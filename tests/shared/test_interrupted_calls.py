@@ -9,9 +9,7 @@ import pytest
 
 from shared.reasons import Reason
 from tests.calls import fails
-from tests.shared.all_kinds import KINDS, Lines, Running, running_kinds, said
-
-ONE_ANSWER = ("UnaryUnary", "StreamUnary")
+from tests.shared.all_kinds import KINDS, ONE_ANSWER, Lines, Running, running_kinds, said
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("timeout", [None, 1e9], ids=["no deadline", "an absurd one"])
-@pytest.mark.parametrize("kind", ONE_ANSWER)
+@pytest.mark.parametrize("kind", ["UnaryUnary", "StreamUnary"])
 async def test_a_call_without_a_sensible_deadline_gets_ours(running: Running, kind: str, timeout: float | None) -> None:
     async with fails(Reason.DEADLINE_EXCEEDED):
         await running.call(kind, said("wait"), timeout=timeout)
@@ -80,13 +78,11 @@ async def test_a_call_cancelled_while_it_is_authenticated_is_logged_too(running:
     assert running.kinds.heard == []
 
 
-@pytest.mark.parametrize("kind", ["UnaryStream", "StreamStream"])
-async def test_a_reader_who_leaves_in_the_middle_is_logged_as_cancelled(running: Running, kind: str) -> None:
-    call = running.start(kind, said("first"), said("wait"))
+async def test_a_reader_who_leaves_between_two_answers_has_cancelled(running: Running) -> None:
+    call = running.start("UnaryStream", said("endless"))
     assert await call.read() is not grpc.aio.EOF
     call.cancel()
-    line = await running.lines.next()
-    assert line["code"] in ("CANCELLED", "OK"), "the short stream may have ended before"
+    assert (await running.lines.next())["code"] == "CANCELLED"
 
 
 async def test_after_many_cancelled_calls_the_server_still_answers(running: Running) -> None:
