@@ -22,7 +22,7 @@ from identity_service.validation import Validation
 from protos.identity.v1 import sessions_pb2, users_pb2
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
-from shared.access_rules import refuse_gaps
+from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
 from shared.database import Database
 from shared.interceptors import Guard
@@ -34,7 +34,7 @@ SERVICES: list[ServiceDescriptor] = [
     users_pb2.DESCRIPTOR.services_by_name["UserService"],
     sessions_pb2.DESCRIPTOR.services_by_name["SessionService"],
 ]
-RPCS = [f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods]
+RPCS = rpc_names(SERVICES)
 # Called often enough that a log line for each would cost more than the answer.
 QUIET = frozenset(
     {

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Index,
     Integer,
     Interval,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -20,22 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET, JSONB, TIMESTAMP
 
 from shared.request_results import request_results_table
+from shared.schema import by_database_clock, named_metadata
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(referred_table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-
-def by_database_clock(name: str) -> Column[object]:
-    """When the row was written, unless said otherwise."""
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=text("now()"))
-
+metadata = named_metadata()
 
 users = Table(
     "users",

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from google.protobuf.descriptor import ServiceDescriptor
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -30,6 +32,11 @@ INFRASTRUCTURE: Policy = {
     "grpc.health.v1.Health/Watch": PUBLIC,
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": PUBLIC,
 }
+
+
+def rpc_names(services: Iterable[ServiceDescriptor]) -> list[str]:
+    """As the policy calls them: tenancy.v1.AccessService/CheckAccess."""
+    return [f"{service.full_name}/{method.name}" for service in services for method in service.methods]
 
 
 def refuse_gaps(policy: Policy, rpcs: Iterable[str]) -> None:

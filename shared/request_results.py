@@ -10,13 +10,14 @@ from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, Table, Text, Uuid, func, select, text
+from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.caller import Caller
 from shared.database import Database, Tx
 from shared.errors import ServiceError
 from shared.reasons import Reason
+from shared.schema import by_database_clock
 
 Response = TypeVar("Response", bound=Message)
 
@@ -31,7 +32,7 @@ def request_results_table(metadata: MetaData) -> Table:
         Column("request_id", Uuid, primary_key=True),
         Column("fingerprint", LargeBinary, nullable=False),
         Column("response", LargeBinary),
-        Column("create_time", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+        by_database_clock("create_time"),
         Index("ix_request_results_create_time", "create_time"),
     )
 

@@ -12,7 +12,7 @@ from protos.tenancy.v1.organization_members_pb2_grpc import add_OrganizationMemb
 from protos.tenancy.v1.organizations_pb2_grpc import add_OrganizationServiceServicer_to_server
 from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceServicer_to_server
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
-from shared.access_rules import refuse_gaps
+from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
 from shared.database import Database
 from shared.interceptors import Guard
@@ -40,7 +40,7 @@ SERVICES: list[ServiceDescriptor] = [
         (access_pb2, "AccessService"),
     )
 ]
-RPCS = [f"{service.full_name}/{method.name}" for service in SERVICES for method in service.methods]
+RPCS = rpc_names(SERVICES)
 # Called often enough that a log line for each would cost more than the answer.
 QUIET = frozenset(
     {

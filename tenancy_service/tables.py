@@ -8,7 +8,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -18,16 +17,9 @@ from sqlalchemy import (
 )  # fmt: skip
 
 from shared.request_results import request_results_table
+from shared.schema import by_database_clock, named_metadata
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(referred_table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
+metadata = named_metadata()
 
 ORG_ROLES = "('OWNER', 'ADMIN', 'MEMBER', 'GUEST')"
 PROJECT_ROLES = "('ADMIN', 'EDITOR', 'VIEWER', 'NONE')"
@@ -38,14 +30,6 @@ def version() -> Column[int]:
     return Column("version", Integer, nullable=False, server_default="1")
 
 
-def times() -> tuple[Column[object], Column[object]]:
-    """By the database's clock."""
-    return (
-        Column("create_time", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-        Column("update_time", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    )
-
-
 organizations = Table(
     "organizations",
     metadata,
@@ -54,7 +38,8 @@ organizations = Table(
     Column("display_name", Text, nullable=False),
     Column("default_project_role", Text, nullable=False, server_default="VIEWER"),
     version(),
-    *times(),
+    by_database_clock("create_time"),
+    by_database_clock("update_time"),
     Column("delete_time", DateTime(timezone=True)),
     Column("purge_time", DateTime(timezone=True)),
     PrimaryKeyConstraint("organization_id"),
@@ -70,7 +55,8 @@ organization_members = Table(
     Column("role", Text, nullable=False),
     Column("expire_time", DateTime(timezone=True)),
     version(),
-    *times(),
+    by_database_clock("create_time"),
+    by_database_clock("update_time"),
     PrimaryKeyConstraint("organization_id", "user_id"),
     ForeignKeyConstraint(["organization_id"], ["organizations.organization_id"], ondelete="CASCADE"),
     CheckConstraint(f"role IN {ORG_ROLES}", name="role"),
@@ -85,7 +71,8 @@ projects = Table(
     Column("slug", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     version(),
-    *times(),
+    by_database_clock("create_time"),
+    by_database_clock("update_time"),
     Column("delete_time", DateTime(timezone=True)),
     Column("purge_time", DateTime(timezone=True)),
     PrimaryKeyConstraint("organization_id", "project_id"),
@@ -103,7 +90,8 @@ project_members = Table(
     Column("user_id", Uuid, nullable=False),
     Column("inherited_from_org", Boolean, nullable=False, server_default=text("true")),
     Column("role", Text),
-    *times(),
+    by_database_clock("create_time"),
+    by_database_clock("update_time"),
     PrimaryKeyConstraint("organization_id", "project_id", "user_id"),
     ForeignKeyConstraint(
         ["organization_id", "project_id"],

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from protos.tenancy.v1 import roles_pb2
 from protos.tenancy.v1.access_pb2 import CheckAccessResponse
 from protos.tenancy.v1.access_pb2 import Permission as PermissionMessage
@@ -13,18 +11,11 @@ from protos.tenancy.v1.organizations_pb2 import Organization
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
 from protos.tenancy.v1.projects_pb2 import Project
 from shared.database import Row
+from shared.timestamps import timestamp
 from tenancy_service.check import Answer
 from tenancy_service.permissions import BUILT_IN, Access, LeastRole, OrgRole, ProjectRole, RoleSource, is_allowed, why
 
 # Python's roles carry the contract's numbers, so a message takes them as they are; a test compares all.
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
 
 
 def org_role(role: "OrgRole | None") -> Any:
@@ -85,7 +76,7 @@ def project_member(project: Row, user_id: object, access: Access, override_time:
         source=_source(access.source),
         inherited_from_org=access.source is not RoleSource.OVERRIDE,
         organization_role=org_role(access.organization_role),
-        update_time=timestamp(override_time) if access.source is RoleSource.OVERRIDE else None,
+        update_time=timestamp(override_time) if override_time and access.source is RoleSource.OVERRIDE else None,
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
@@ -13,6 +13,7 @@ import identity_service.server
 import tenancy_service.server
 from identity_service.settings import Settings as IdentitySettings
 from shared.server import Server
+from shared.settings import CommonSettings
 from tenancy_service.settings import Settings as TenancySettings
 from tenantry.testing.databases import Databases
 
@@ -72,21 +73,18 @@ def tenancy_settings(database_url: str, identity_address: str, **changes: object
     return TenancySettings(**values | changes)  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def running_identity(settings: IdentitySettings) -> AsyncIterator[Service]:
-    async with identity_service.server.running(settings) as server:
-        port = await server.start("127.0.0.1:0")
-        service = Service(f"127.0.0.1:{port}", settings.database_url.get_secret_value(), server)
-        try:
-            yield service
-        finally:
-            await service.channel.close()
-            await server.stop(0)
+def running_identity(settings: IdentitySettings) -> AbstractAsyncContextManager[Service]:
+    return listening(identity_service.server.running(settings), settings)
+
+
+def running_tenancy(settings: TenancySettings) -> AbstractAsyncContextManager[Service]:
+    return listening(tenancy_service.server.running(settings), settings)
 
 
 @asynccontextmanager
-async def running_tenancy(settings: TenancySettings) -> AsyncIterator[Service]:
-    async with tenancy_service.server.running(settings) as server:
+async def listening(running: AbstractAsyncContextManager[Server], settings: CommonSettings) -> AsyncIterator[Service]:
+    """On a free port, whatever the settings say."""
+    async with running as server:
         port = await server.start("127.0.0.1:0")
         service = Service(f"127.0.0.1:{port}", settings.database_url.get_secret_value(), server)
         try:
