@@ -16,7 +16,6 @@ from identity_service.passwords import Passwords
 from identity_service.queries import upkeep
 from identity_service.settings import Settings
 from identity_service.tables import request_results
-from identity_service.tidy import keep_tidy
 from identity_service.touches import Touches
 from identity_service.validation import Validation
 from protos.identity.v1 import sessions_pb2, users_pb2
@@ -29,6 +28,7 @@ from shared.interceptors import Guard
 from shared.log import log
 from shared.request_results import RequestResults
 from shared.server import Server
+from shared.tidy import keep_tidy
 
 SERVICES: list[ServiceDescriptor] = [
     users_pb2.DESCRIPTOR.services_by_name["UserService"],
@@ -66,7 +66,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_SessionServiceServicer_to_server(Sessions(database, validation, passwords, settings), server)
 
     await database.open()
-    tidying = asyncio.create_task(keep_tidy(database))
+    tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),

@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid, func, select, text
+from sqlalchemy import Column, ColumnElement, Index, LargeBinary, MetaData, Table, Text, Uuid, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.caller import Caller
@@ -35,6 +35,10 @@ def request_results_table(metadata: MetaData) -> Table:
         by_database_clock("create_time"),
         Index("ix_request_results_create_time", "create_time"),
     )
+
+
+def no_longer_needed(table: Table) -> ColumnElement[bool]:
+    return table.c.create_time < func.now() - text("interval '24 hours'")
 
 
 class RequestResults:
@@ -74,12 +78,11 @@ class RequestResults:
     async def _first_response(self, tx: Tx, key: dict[str, object], print_: bytes) -> bytes | None:
         """None if this request is the first; then its row is there, without a response yet."""
         t = self._table
-        day_ago = func.now() - text("interval '24 hours'")
         claim = insert(t).values(**key, fingerprint=print_)
         claim = claim.on_conflict_do_update(
             index_elements=[t.c.caller, t.c.method, t.c.request_id],
             set_={"fingerprint": print_, "response": None, "create_time": func.now()},
-            where=t.c.create_time < day_ago,
+            where=no_longer_needed(t),
         )
         if (await tx.execute(claim.returning(t.c.request_id))).first() is not None:
             return None

@@ -1,5 +1,6 @@
 """The whole service assembled."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,7 @@ from shared.database import Database
 from shared.interceptors import Guard
 from shared.request_results import RequestResults
 from shared.server import Server
+from shared.tidy import keep_tidy
 from tenancy_service.access_policy import POLICY
 from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
@@ -27,6 +29,7 @@ from tenancy_service.handlers.organizations import Organizations
 from tenancy_service.handlers.project_members import ProjectMembers
 from tenancy_service.handlers.projects import Projects
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.queries import upkeep
 from tenancy_service.settings import Settings
 from tenancy_service.tables import request_results
 
@@ -78,6 +81,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_AccessServiceServicer_to_server(AccessHandlers(checks, settings.permissions), server)
 
     await database.open()
+    tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
@@ -87,5 +91,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             reflect=settings.reflection,
         )
     finally:
+        tidying.cancel()
         await identity.close()
         await database.close()

@@ -7,9 +7,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from identity_service import tidy
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
+from identity_service.queries.upkeep import USELESS
 from shared.database import Database
+from shared.tidy import tidy
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, identity_settings, running_identity
 from tenantry.testing.people import People
@@ -118,7 +119,7 @@ async def test_expired_rows_are_cleared_away_and_their_sids_remembered(pair: Pai
         "INSERT INTO request_results VALUES ('', 'm', %s, '', '', now() - interval '25 hours')", (uuid4(),)
     )
     database = Database(pair.identity.database_url, pool_size=1, name="t", constraint_errors=CONSTRAINT_ERRORS)
-    await tidy.tidy(database)
+    await tidy(database, USELESS)
     await database.close()
     assert await one(rows, "SELECT count(*) FROM session WHERE sid = ANY(%s)", [ada.sid, bo.sid]) == (1,)
     assert await one(rows, "SELECT count(*) FROM session_ended WHERE sid = %s", ada.sid) == (1,)
