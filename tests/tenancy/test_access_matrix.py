@@ -1,0 +1,179 @@
+"""Every RPC of tenancy.v1 for every kind of caller: who gets in. The set of RPCs comes from the descriptors."""
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from protos.tenancy.v1 import access_pb2 as access
+from protos.tenancy.v1 import organization_members_pb2 as members
+from protos.tenancy.v1 import organizations_pb2 as organizations
+from protos.tenancy.v1 import project_members_pb2 as project_members
+from protos.tenancy.v1 import projects_pb2 as projects
+from protos.tenancy.v1.roles_pb2 import OrgRole, ProjectRole
+from tenancy_service.access_policy import POLICY
+from tenancy_service.server import RPCS
+from tenantry.testing.pair import Pair
+from tenantry.testing.people import Metadata, People
+from tests.matrix import Row, check_row, nobodies, with_key
+
+OUTSIDER, GUEST, SERVICE = {"outsider"}, {"guest"}, {"service"}
+# Members of the organization: by their role there, or MEMBERs with another role on the project.
+MEMBERS = {"member", "admin", "owner", "locked out of project", "project editor", "project admin"}
+ADMINS = {"admin", "owner", "service for owner", "service for admin"}
+OWNERS_SERVICE = {"service for owner", "service for admin", "service for outsider"}
+SIGNED_IN = OUTSIDER | GUEST | MEMBERS | OWNERS_SERVICE | {"lowered admin"}
+ON_PROJECT = {"member", "admin", "owner", "project editor", "project admin", "lowered admin"}
+OF_PROJECT = {"admin", "owner", "project admin"}
+INSIDERS = GUEST | MEMBERS | {"lowered admin", "service for owner", "service for admin"}
+
+GETS_IN = {
+    "tenancy.v1.OrganizationService/CreateOrganization": SIGNED_IN,
+    "tenancy.v1.OrganizationService/GetOrganization": INSIDERS | SERVICE,
+    "tenancy.v1.OrganizationService/ListOrganizations": SIGNED_IN | SERVICE,
+    "tenancy.v1.OrganizationService/UpdateOrganization": ADMINS | {"lowered admin"},
+    "tenancy.v1.OrganizationMemberService/AddOrganizationMember": {"service for owner", "service for admin"} | SERVICE,
+    "tenancy.v1.OrganizationMemberService/ListOrganizationMembers": (INSIDERS - GUEST) | SERVICE,
+    "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"},
+    "tenancy.v1.OrganizationMemberService/RemoveOrganizationMember": ADMINS | {"lowered admin"},
+    "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"},
+    "tenancy.v1.ProjectService/GetProject": ON_PROJECT | SERVICE | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectService/ListProjects": INSIDERS | SERVICE,
+    "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectMemberService/ListProjectMembers": (
+        ON_PROJECT | SERVICE | {"service for owner", "service for admin"}
+    ),
+    "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectMemberService/ClearProjectRole": OF_PROJECT | {"service for owner", "service for admin"},
+    # "No" is an answer, so every session gets one; a service names a session in the request.
+    "tenancy.v1.AccessService/CheckAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/BatchCheckAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/ListPermissions": SIGNED_IN | SERVICE,
+}
+
+TENANT = """SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM (
+    SELECT o::text AS t FROM organizations o WHERE organization_id = %(id)s
+    UNION ALL SELECT m::text FROM organization_members m WHERE organization_id = %(id)s
+    UNION ALL SELECT p::text FROM projects p WHERE organization_id = %(id)s
+    UNION ALL SELECT pm::text FROM project_members pm WHERE organization_id = %(id)s) rows"""
+
+
+def test_every_rpc_has_a_row() -> None:
+    assert GETS_IN.keys() == set(RPCS)
+
+
+@pytest.fixture(scope="module")
+async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[str, tuple[object, type]], str]:
+    """The callers, a request and its response type for every RPC, and the organization it is all about."""
+    owner, admin, lowered, member, guest, locked, editor, project_admin, outsider = await people.persons(9)
+    acme = await people.organization(
+        owner, ADMIN=[admin, lowered], MEMBER=[member, locked, editor, project_admin], GUEST=guest
+    )
+    api = await people.project(acme, owner, NONE=locked, EDITOR=editor, ADMIN=project_admin, VIEWER=lowered)
+    callers = await nobodies(pair, people) | {
+        "outsider": outsider.metadata,
+        "guest": guest.metadata,
+        "member": member.metadata,
+        "admin": admin.metadata,
+        "lowered admin": lowered.metadata,
+        "owner": owner.metadata,
+        "locked out of project": locked.metadata,
+        "project editor": editor.metadata,
+        "project admin": project_admin.metadata,
+        "service for owner": with_key(owner),
+        "service for admin": with_key(admin),
+        "service for outsider": with_key(outsider),
+    }
+    slug = await taken_slugs(pair, acme)
+    nobody, check = str(uuid4()), access.CheckAccessRequest(project_id=api, permission="project:read")
+    member_role, viewer = OrgRole.ORG_ROLE_MEMBER, ProjectRole.PROJECT_ROLE_VIEWER
+    requests: dict[str, tuple[object, type]] = {
+        "CreateOrganization": (
+            organizations.CreateOrganizationRequest(slug=slug[0]),
+            organizations.CreateOrganizationResponse,
+        ),
+        "GetOrganization": (
+            organizations.GetOrganizationRequest(organization_id=acme),
+            organizations.GetOrganizationResponse,
+        ),
+        "ListOrganizations": (
+            organizations.ListOrganizationsRequest(page_size=1),
+            organizations.ListOrganizationsResponse,
+        ),
+        "UpdateOrganization": (
+            organizations.UpdateOrganizationRequest(
+                organization=organizations.Organization(organization_id=acme, display_name="New", etag="stale")
+            ),
+            organizations.UpdateOrganizationResponse,
+        ),
+        "AddOrganizationMember": (
+            members.AddOrganizationMemberRequest(organization_id=acme, user_id=member.user_id, role=member_role),
+            members.AddOrganizationMemberResponse,
+        ),
+        "ListOrganizationMembers": (
+            members.ListOrganizationMembersRequest(organization_id=acme),
+            members.ListOrganizationMembersResponse,
+        ),
+        "UpdateOrganizationMember": (
+            members.UpdateOrganizationMemberRequest(organization_id=acme, user_id=nobody, role=member_role),
+            members.UpdateOrganizationMemberResponse,
+        ),
+        "RemoveOrganizationMember": (
+            members.RemoveOrganizationMemberRequest(organization_id=acme, user_id=nobody),
+            members.RemoveOrganizationMemberResponse,
+        ),
+        "CreateProject": (
+            projects.CreateProjectRequest(organization_id=acme, slug=slug[1]),
+            projects.CreateProjectResponse,
+        ),
+        "GetProject": (projects.GetProjectRequest(project_id=api), projects.GetProjectResponse),
+        "ListProjects": (projects.ListProjectsRequest(organization_id=acme), projects.ListProjectsResponse),
+        "UpdateProject": (
+            projects.UpdateProjectRequest(project=projects.Project(project_id=api, display_name="New", etag="stale")),
+            projects.UpdateProjectResponse,
+        ),
+        "ListProjectMembers": (
+            project_members.ListProjectMembersRequest(project_id=api),
+            project_members.ListProjectMembersResponse,
+        ),
+        "SetProjectRole": (
+            project_members.SetProjectRoleRequest(project_id=api, user_id=nobody, role=viewer),
+            project_members.SetProjectRoleResponse,
+        ),
+        "ClearProjectRole": (
+            project_members.ClearProjectRoleRequest(project_id=api, user_id=nobody),
+            project_members.ClearProjectRoleResponse,
+        ),
+        "CheckAccess": (check, access.CheckAccessResponse),
+        "BatchCheckAccess": (access.BatchCheckAccessRequest(requests=[check]), access.BatchCheckAccessResponse),
+        "ListPermissions": (access.ListPermissionsRequest(), access.ListPermissionsResponse),
+    }
+    return callers, requests, acme
+
+
+async def taken_slugs(pair: Pair, organization_id: str) -> tuple[str, str]:
+    """The organization's and its project's: creating them again is let in or not, and changes nothing."""
+    query = (
+        "SELECT o.slug, p.slug FROM organizations o JOIN projects p USING (organization_id) WHERE organization_id = %s"
+    )
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+        row = await (await connection.execute(query, (organization_id,))).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+async def rows_of(pair: Pair, organization_id: str) -> object:
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+        return await (await connection.execute(TENANT, {"id": organization_id})).fetchone()
+
+
+@pytest.mark.parametrize("rpc", RPCS)
+async def test_who_gets_in(
+    pair: Pair, rpc: str, world: tuple[dict[str, Metadata], dict[str, tuple[object, type]], str]
+) -> None:
+    callers, requests, acme = world
+    request, response = requests[rpc.partition("/")[2]]
+    before = await rows_of(pair, acme)
+    row = Row(frozenset(GETS_IN[rpc]), request, response)  # type: ignore[arg-type]
+    await check_row(pair.tenancy.channel, rpc, row, POLICY[rpc], callers)
+    assert await rows_of(pair, acme) == before

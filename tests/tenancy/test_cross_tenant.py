@@ -1,0 +1,153 @@
+"""For every id field of every RPC, another tenant's id and one that does not exist give byte-identical answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from protos.tenancy.v1.organizations_pb2 import CreateOrganizationRequest, GetOrganizationRequest
+from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceStub
+from protos.tenancy.v1.roles_pb2 import OrgRole
+from tenancy_service.server import RPCS, SERVICES
+from tenantry.testing.pair import Pair
+from tenantry.testing.people import AS_OPERATOR, Metadata, People, TestPerson
+from tests.calls import outcome
+
+METHODS = {
+    f"{service.full_name}/{method.name}": (method.input_type, method.output_type)
+    for service in SERVICES
+    for method in service.methods
+}
+
+
+def id_fields(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all ids in a request, nested ones too; a request's own id names no row of anybody."""
+    for field in message.fields:
+        if field.message_type is not None and not field.message_type.full_name.startswith("google."):
+            yield from id_fields(field.message_type, (*path, field.name))
+        elif field.name.endswith("_id") and field.name != "request_id":
+            yield (*path, field.name)
+
+
+# Users belong to no tenant, and a service adds whoever has an account.
+ANYBODY = ("tenancy.v1.OrganizationMemberService/AddOrganizationMember", ("user_id",))
+FIELDS = [(rpc, path) for rpc, (request, _) in METHODS.items() for path in id_fields(request) if (rpc, path) != ANYBODY]
+
+
+def put(message: Message, path: tuple[str, ...], value: str) -> None:
+    for name in path[:-1]:
+        inner: Any = getattr(message, name)
+        if message.DESCRIPTOR.fields_by_name[name].is_repeated:
+            message = inner[0] if len(inner) else inner.add()
+        else:
+            message = inner
+    setattr(message, path[-1], value)
+
+
+@dataclass
+class Tenant:
+    owner: TestPerson
+    member: TestPerson
+    organization_id: str
+    project_id: str
+
+    def id_of(self, name: str) -> str:
+        return {
+            "organization_id": self.organization_id,
+            "project_id": self.project_id,
+            "user_id": self.member.user_id,
+        }[name]
+
+
+@pytest.fixture(scope="module")
+async def tenants(people: People) -> tuple[Tenant, Tenant]:
+    """Ours, and another that we know every id of."""
+    made = []
+    for _ in range(2):
+        owner, member = await people.persons(2)
+        acme = await people.organization(owner, MEMBER=member)
+        made.append(Tenant(owner, member, acme, await people.project(acme, owner, EDITOR=member)))
+    return made[0], made[1]
+
+
+def valid_request(rpc: str, tenant: Tenant) -> Any:
+    """A request of ours in which every field is right."""
+    request: Any = GetMessageClass(METHODS[rpc][0])()
+    for path in id_fields(METHODS[rpc][0]):
+        put(request, path, tenant.id_of(path[-1]))
+    checks = getattr(request, "requests", [request])
+    for check in checks:
+        if "permission" in check.DESCRIPTOR.fields_by_name:
+            check.permission = "project:read"
+    if "role" in request.DESCRIPTOR.fields_by_name:
+        request.role = OrgRole.ORG_ROLE_MEMBER
+    if "slug" in request.DESCRIPTOR.fields_by_name and not request.DESCRIPTOR.oneofs:
+        request.slug = "another"
+    for name in ("organization", "project"):
+        if name in request.DESCRIPTOR.fields_by_name:
+            resource = getattr(request, name)
+            resource.display_name, resource.etag = "New", "stale"
+    return request
+
+
+@pytest.mark.parametrize(("rpc", "path"), FIELDS, ids=[f"{rpc.partition('/')[2]}.{'.'.join(p)}" for rpc, p in FIELDS])
+async def test_an_id_of_others_is_like_one_that_does_not_exist(
+    pair: Pair, tenants: tuple[Tenant, Tenant], rpc: str, path: tuple[str, ...]
+) -> None:
+    ours, theirs = tenants
+    request_type, response_type = METHODS[rpc]
+    metadata: Metadata = ours.owner.metadata
+    if rpc.endswith("AddOrganizationMember"):
+        metadata += AS_OPERATOR
+    call = pair.tenancy.channel.unary_unary(
+        f"/{rpc}",
+        request_serializer=GetMessageClass(request_type).SerializeToString,
+        response_deserializer=GetMessageClass(response_type).FromString,
+    )
+
+    async def answer(value: str) -> bytes:
+        request = valid_request(rpc, ours)
+        put(request, path, value)
+        return await outcome(call(request, metadata=metadata))
+
+    hidden, absent = await answer(theirs.id_of(path[-1])), await answer(str(uuid4()))
+    assert hidden == absent
+    assert theirs.id_of(path[-1]).encode() not in hidden
+
+
+async def test_the_requests_of_these_tests_are_right_but_for_the_id(pair: Pair, tenants: tuple[Tenant, Tenant]) -> None:
+    """Else two equal refusals of a bad field would prove nothing."""
+    ours, _ = tenants
+    for rpc in RPCS:
+        request_type, response_type = METHODS[rpc]
+        call = pair.tenancy.channel.unary_unary(
+            f"/{rpc}",
+            request_serializer=GetMessageClass(request_type).SerializeToString,
+            response_deserializer=GetMessageClass(response_type).FromString,
+        )
+        if "Create" in rpc or "Remove" in rpc:
+            continue  # they would change what the others are about
+        metadata = ours.owner.metadata + (AS_OPERATOR if "Add" in rpc else ())
+        if rpc.endswith("ListOrganizations"):
+            continue  # user_id is for services
+        told = await outcome(call(valid_request(rpc, ours), metadata=metadata))
+        known = (b"ETAG_MISMATCH", b"ALREADY_A_MEMBER")
+        assert told.startswith(b"OK") or any(reason in told for reason in known), (rpc, told)
+
+
+async def test_an_organization_of_others_by_slug_is_like_one_that_does_not_exist(
+    pair: Pair, people: People, tenancy: grpc.aio.Channel
+) -> None:
+    ada, zoe = await people.persons(2)
+    stub, slug = OrganizationServiceStub(tenancy), people.slug()
+    await stub.CreateOrganization(CreateOrganizationRequest(slug=slug), metadata=ada.metadata)
+    hidden = await outcome(stub.GetOrganization(GetOrganizationRequest(slug=slug), metadata=zoe.metadata))
+    absent = await outcome(stub.GetOrganization(GetOrganizationRequest(slug=people.slug()), metadata=zoe.metadata))
+    assert hidden == absent
+    assert b"PERMISSION_DENIED" in hidden
