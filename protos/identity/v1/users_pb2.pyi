@@ -32,7 +32,8 @@ class _UserStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserState.V
     USER_STATE_SUSPENDED: _UserState.ValueType  # 2
     """Every session of a suspended user is refused."""
 
-class UserState(_UserState, metaclass=_UserStateEnumTypeWrapper): ...
+class UserState(_UserState, metaclass=_UserStateEnumTypeWrapper):
+    """Whether a person can use their account."""
 
 USER_STATE_UNSPECIFIED: UserState.ValueType  # 0
 USER_STATE_ACTIVE: UserState.ValueType  # 1
@@ -94,7 +95,7 @@ class SignUpRequest(_message.Message):
     email: _builtins.str
     """At most 254 characters; one account per address, compared without regard to case."""
     password: _builtins.str
-    """15 to 1,024 bytes of any characters; never truncated."""
+    """At least 15 characters, any at all, and at most 1,024 bytes; never truncated."""
     display_name: _builtins.str
     """0 to 100 characters."""
     request_id: _builtins.str
