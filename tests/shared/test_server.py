@@ -1,0 +1,109 @@
+"""shared/server.py and shared/channel.py: the limits that are promised, health, ports, a database that comes later."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from pydantic import SecretStr
+
+from protos.identity.v1.sessions_pb2 import CreateSessionRequest
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared import channel, server
+from shared.reasons import Reason
+from tenantry.testing.pair import Pair, running_identity, running_tenancy
+from tests.calls import fails
+from tests.proxy import Proxy
+
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+def test_the_servers_limits_are_those_that_were_decided() -> None:
+    assert server.OPTIONS["grpc.max_receive_message_length"] == 256 * 1024
+    assert server.OPTIONS["grpc.max_metadata_size"] == 8192
+    assert server.OPTIONS["grpc.server_handshake_timeout_ms"] == 5_000
+    assert server.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
+    assert server.OPTIONS["grpc.max_connection_age_ms"] == 60_000
+    assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
+    assert server.OPTIONS["grpc.max_concurrent_streams"] == 1_000
+    assert server.OPTIONS["grpc.server.max_pending_requests"] == 5_000
+    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 10_000
+    assert server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
+
+
+def test_the_clients_limits_are_those_that_were_decided() -> None:
+    assert channel.KEEPALIVE["grpc.keepalive_time_ms"] == 10_000
+    assert channel.KEEPALIVE["grpc.keepalive_timeout_ms"] == 2_000
+    assert channel.KEEPALIVE["grpc.http2.ping_timeout_ms"] == 2_000
+    assert channel.KEEPALIVE["grpc.initial_reconnect_backoff_ms"] == 100
+    assert channel.KEEPALIVE["grpc.max_reconnect_backoff_ms"] == 1_000
+    assert channel.RETRY["maxAttempts"] == 3
+    assert channel.RETRY["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
+
+
+async def until_serving(health: Any, name: str = "") -> None:
+    watch = health.Watch(HealthCheckRequest(service=name))
+    async with asyncio.timeout(10):
+        while (await watch.read()).status != SERVING:
+            pass
+    watch.cancel()
+
+
+@pytest.mark.parametrize("name", ["", "identity.v1.UserService", "identity.v1.SessionService"])
+async def test_health_is_told_for_the_server_and_each_of_its_services(pair: Pair, name: str) -> None:
+    await until_serving(HealthStub(pair.identity.channel), name)
+
+
+async def test_health_can_be_watched_and_an_unknown_service_has_none(pair: Pair) -> None:
+    health: Any = HealthStub(pair.tenancy.channel)
+    await until_serving(health, "tenancy.v1.AccessService")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health.Check(HealthCheckRequest(service="nothing"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("reflect", [True, False])
+async def test_reflection_is_a_switch(pair: Pair, reflect: bool) -> None:
+    settings = pair.tenancy_settings.model_copy(update={"reflection": reflect})
+    async with running_tenancy(settings) as tenancy:
+        stub: Any = ServerReflectionStub
+        call = stub(tenancy.channel).ServerReflectionInfo()
+        await call.write(ServerReflectionRequest(list_services=""))
+        if reflect:
+            listed = (await call.read()).list_services_response.service
+            assert "tenancy.v1.AccessService" in [service.name for service in listed]
+            call.cancel()
+        else:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_port_that_is_taken_is_refused_loudly(pair: Pair) -> None:
+    """By default gRPC shares it silently, and a stranger gets half of the calls."""
+    async with running_identity(pair.identity_settings) as one:
+        with pytest.raises(RuntimeError, match="bind"):
+            await server.Server.start(one.server, pair.identity.address)
+
+
+async def test_a_database_that_comes_later_is_waited_for(pair: Pair) -> None:
+    url = pair.identity.database_url
+    place = url.rpartition("@")[2].partition("/")[0]
+    async with Proxy("127.0.0.1:1") as proxy:
+        settings = pair.identity_settings.model_copy(
+            update={"database_url": SecretStr(url.replace(place, proxy.address))}
+        )
+        async with running_identity(settings) as identity:
+            health: Any = HealthStub(identity.channel)
+            assert (await health.Check(HealthCheckRequest())).status == NOT_SERVING
+            request = CreateSessionRequest(email="ada@example.com", password="tulip-orbit-canyon-93-maple")
+            async with fails(Reason.DATABASE_UNAVAILABLE):
+                await SessionServiceStub(identity.channel).CreateSession(request)
+            proxy.target = place
+            await until_serving(health)
+            async with fails(Reason.SIGN_IN_FAILED):
+                await SessionServiceStub(identity.channel).CreateSession(request)
