@@ -44,7 +44,7 @@ class Guard(grpc.aio.ServerInterceptor):
             method = path.lstrip("/")
             # Not remembered: strangers would fill the memory with made-up names.
             if handler is None or method not in self._policy:
-                return grpc.unary_unary_rpc_method_handler(_unknown_method)
+                return grpc.stream_stream_rpc_method_handler(_unknown_method)
             wrapped = self._wrapped[path] = self._wrap(method, handler)
         return wrapped
 
@@ -156,7 +156,8 @@ async def decoded_each(decode: Callable[[bytes], Any] | None, data: AsyncIterato
         yield decoded(decode, item)
 
 
-async def _unknown_method(_data: Any, context: Any) -> None:
+async def _unknown_method(_requests: Any, context: Any) -> None:
+    """As a stream: one that reads a first message would wait for ever for a caller who sends none."""
     await context.abort_with_status(to_status(ServiceError(Reason.METHOD_UNKNOWN)))
 
 
