@@ -35,7 +35,8 @@ def refuse_weak_secret(secret: str) -> None:
     """ASVS 13.3.1: at least 32 bytes, and not one from a tutorial."""
     if len(secret.encode()) < SECRET_BYTES:
         raise ValueError(f"shorter than {SECRET_BYTES} bytes")
-    if any(sample in secret.lower() for sample in SAMPLES) or len(set(secret)) < 10:
+    repeats_itself = secret in (secret * 2)[1:-1]
+    if any(sample in secret.lower() for sample in SAMPLES) or len(set(secret)) < 10 or repeats_itself:
         raise ValueError("a sample or too regular to be random")
 
 
