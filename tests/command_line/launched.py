@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,7 @@ def launched(folder: Path, *, command: list[str] | None = None, **more: Any) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=dies_with_parent(signal.SIGTERM),
+        preexec_fn=as_in_a_terminal(),
         **{"env": environment(folder), "cwd": PROJECT, **more},
     )
     with process:
@@ -98,6 +98,17 @@ def new_folder(environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tenantry-test-", dir=environment.get("TMPDIR")) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "data"
+
+
+def as_in_a_terminal() -> Callable[[], None]:
+    """Whoever runs the tests in the background has all they start ignore interrupts; people do not."""
+    ends_with_us = dies_with_parent(signal.SIGTERM)
+
+    def before_exec() -> None:
+        ends_with_us()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return before_exec
 
 
 def all_gone(pids: Mapping[str, int], seconds: float = 10) -> bool:

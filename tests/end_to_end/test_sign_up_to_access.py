@@ -98,7 +98,7 @@ async def test_stopping_under_load_answers_what_it_took_and_never_wrongly(up: La
 
     async def keep_asking() -> None:
         while not (stopping.is_set() and codes["UNAVAILABLE"]):
-            codes[await code(access.CheckAccess(question, metadata=as_ada, timeout=5))] += 1
+            codes[await code(access.CheckAccess(question, metadata=as_ada, timeout=30))] += 1
 
     async with asyncio.TaskGroup() as group:
         for _ in range(16):
@@ -107,7 +107,8 @@ async def test_stopping_under_load_answers_what_it_took_and_never_wrongly(up: La
         up.process.send_signal(signal.SIGTERM)
         stopping.set()
     assert codes["OK"] > 50
-    # CANCELLED is gRPC's own answer to calls that a stopping server had not begun (grpc/grpc#41785).
+    # CANCELLED is gRPC's own answer to calls that a stopping server had not begun (grpc/grpc#41785), some of
+    # them only when the grace time is over.
     assert codes.keys() <= {"OK", "UNAVAILABLE", "CANCELLED"}, codes
     assert await asyncio.to_thread(up.process.wait, 20) == 0
     await identity.close()
