@@ -76,6 +76,7 @@ class Database:
             pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
             pool_recycle=1800,
+            hide_parameters=True,  # an unexpected error is logged: without addresses, hashes and tokens
         )
         sqlalchemy.event.listen(self._engine.sync_engine, "connect", _limit_transactions)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -125,16 +126,16 @@ class Database:
 
     async def hot_read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """One prepared statement of the hot path in autocommit, without SQLAlchemy's share of the time."""
-        for attempt in (1, 2):
+        for others in reversed(range(self._hot.max_size + 1)):
             try:
                 async with self._hot.connection() as connection:
                     cursor = await connection.execute(statement, values, prepare=True)
                     return await cursor.fetchall()
             except (psycopg.Error, PoolTimeout) as error:
                 expected = self._expected(error)
-                # A restarted server shows at the next use of a connection; reading again is harmless.
+                # A restarted server shows at the next use of each connection; reading again is harmless.
                 lost = isinstance(expected, ServiceError) and expected.reason is Reason.DATABASE_UNAVAILABLE
-                if attempt == 2 or not lost or isinstance(error, PoolTimeout):
+                if not others or not lost or isinstance(error, PoolTimeout):
                     raise expected from error
         raise AssertionError("unreachable")
 

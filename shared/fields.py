@@ -119,6 +119,13 @@ class Fields:
             return ""
         return value
 
+    def etag(self, path: str, value: str) -> str | None:
+        """As it was read, or None if there is none. PostgreSQL takes no text with a NUL in it."""
+        if not value.isprintable():
+            self.wrong(path, "not an etag of ours")
+            return None
+        return value or None
+
     def mask(self, path: str, mask: FieldMask, resource: Message, allowed: Sequence[str]) -> set[str]:
         """The paths to update; an empty mask means the allowed fields that are set (AIP-134)."""
         paths = set(mask.paths) or {f.name for f, _ in resource.ListFields() if f.name in allowed}

@@ -83,12 +83,19 @@ class Server:
     async def _watch_readiness(self) -> None:
         was_ready = False
         while True:
-            ready = await self._is_ready()
+            ready = await self._looks_ready()
             if ready != was_ready:
                 await self._set(SERVING if ready else NOT_SERVING)
                 log.info("ready" if ready else "not ready")
                 was_ready = ready
             await asyncio.sleep(READINESS if ready else 0.05)
+
+    async def _looks_ready(self) -> bool:
+        try:
+            return await self._is_ready()
+        except Exception as error:  # or nobody would look ever again, and health stay as it is
+            log.error("whether it is ready cannot be told", exc_info=error)
+            return False
 
     async def _set(self, status: int) -> None:
         for name in self._services:

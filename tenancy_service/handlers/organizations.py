@@ -100,6 +100,7 @@ class Organizations(OrganizationServiceServicer):
         wanted = request.organization
         with reading() as read:
             organization_id = read.uuid("organization.organization_id", wanted.organization_id)
+            etag = read.etag("organization.etag", wanted.etag)
             paths = read.mask("update_mask", request.update_mask, wanted, UPDATABLE)
             values = {}
             if "slug" in paths:
@@ -112,9 +113,7 @@ class Organizations(OrganizationServiceServicer):
                 )
         async with self._database.transaction() as tx:
             role = await authorize.organization(tx, current_caller(), organization_id, Permission.ORGANIZATION_UPDATE)
-            row = await organizations.update_organization(
-                tx, organization_id=organization_id, values=values, etag=wanted.etag or None
-            )
+            row = await organizations.update_organization(tx, organization_id=organization_id, values=values, etag=etag)
             if row is None:
                 raise ServiceError(Reason.ETAG_MISMATCH)
         return pb.UpdateOrganizationResponse(organization=to_proto.organization(row, role))

@@ -84,6 +84,7 @@ class Projects(ProjectServiceServicer):
         wanted = request.project
         with reading() as read:
             project_id = read.uuid("project.project_id", wanted.project_id)
+            etag = read.etag("project.etag", wanted.etag)
             paths = read.mask("update_mask", request.update_mask, wanted, UPDATABLE)
             values = {}
             if "slug" in paths:
@@ -97,7 +98,7 @@ class Projects(ProjectServiceServicer):
                 organization_id=found.project.organization_id,
                 project_id=project_id,
                 values=values,
-                etag=wanted.etag or None,
+                etag=etag,
             )
             if row is None:
                 raise ServiceError(Reason.ETAG_MISMATCH)

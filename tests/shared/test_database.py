@@ -86,6 +86,14 @@ async def test_a_violated_constraint_is_told_by_its_name_and_an_unknown_one_is_n
     assert not isinstance(unexpected.value, ServiceError)
 
 
+async def test_an_unexpected_error_does_not_tell_the_values_of_its_statement(database: Database) -> None:
+    """It is logged, and the values may be a hash, an address or a token."""
+    with pytest.raises(Exception, match="NUL") as unexpected:
+        async with database.transaction() as tx:
+            await tx.execute(text("SELECT :a, :b"), {"a": "hunter2", "b": "\0"})
+    assert "hunter2" not in str(unexpected.value)
+
+
 async def test_a_pool_in_use_is_busy_after_half_a_second_and_well_again(database: Database) -> None:
     release = asyncio.Event()
 
@@ -118,6 +126,16 @@ async def test_a_connection_that_was_ended_is_replaced_without_anybody_noticing(
     assert await database.hot_read("SELECT 2", ()) == [(2,)]
     async with database.transaction() as tx:
         assert (await tx.execute(text("SELECT 3"))).scalar_one() == 3
+
+
+async def test_a_restart_that_ends_every_idle_connection_is_not_noticed_either(
+    database: Database, databases: Databases
+) -> None:
+    await asyncio.gather(*(database.hot_read("SELECT pg_sleep(0.2)", ()) for _ in range(2)))
+    assert database._hot.get_stats()["pool_size"] == 2
+    async with await psycopg.AsyncConnection.connect(databases.postgres.url(), autocommit=True) as admin:
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+    assert await database.hot_read("SELECT 2", ()) == [(2,)]
 
 
 async def test_no_database_is_unavailable_and_not_ready() -> None:

@@ -172,6 +172,11 @@ def test_a_token_has_a_longest_length() -> None:
     assert wrong_with(lambda read: read.token("token", "x" * 513, most=512)).keys() == {"token"}
 
 
+def test_an_etag_is_opaque_but_printable() -> None:
+    assert (Fields().etag("etag", ""), Fields().etag("etag", "7")) == (None, "7")
+    assert wrong_with(lambda read: read.etag("etag", "7\0")).keys() == {"etag"}
+
+
 @pytest.mark.parametrize(
     ("paths", "updated"),
     [(["slug"], {"slug"}), (["slug", "display_name"], {"slug", "display_name"}), ([], {"display_name"}),

@@ -14,10 +14,14 @@ from pydantic import SecretStr
 from protos.identity.v1.sessions_pb2 import CreateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from shared import channel, server
+from shared.access_rules import INFRASTRUCTURE
+from shared.authentication import Authentication
+from shared.interceptors import Guard
 from shared.reasons import Reason
 from tenantry.testing.pair import Pair, running_identity, running_tenancy
 from tests.calls import fails
 from tests.proxy import Proxy
+from tests.shared.all_kinds import find_person
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
@@ -64,6 +68,24 @@ async def test_health_can_be_watched_and_an_unknown_service_has_none(pair: Pair)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await health.Check(HealthCheckRequest(service="nothing"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_readiness_that_cannot_be_told_is_asked_again() -> None:
+    looks = 0
+
+    async def is_ready() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise RuntimeError("out of memory")
+        return looks > 2
+
+    authentication = Authentication(find_person, {}, "connect.sid")
+    tried = server.Server(Guard(INFRASTRUCTURE, authentication), [], lambda _: None, is_ready=is_ready, reflect=False)
+    port = await tried.start("127.0.0.1:0")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as found:
+        await until_serving(HealthStub(found))
+    await tried.stop(0)
 
 
 @pytest.mark.parametrize("reflect", [True, False])

@@ -18,6 +18,7 @@ from tenancy_service.server import RPCS, SERVICES
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, Metadata, People, TestPerson
 from tests.calls import outcome
+from tests.tenancy.test_access_matrix import rows_of
 
 METHODS = {
     f"{service.full_name}/{method.name}": (method.input_type, method.output_type)
@@ -96,47 +97,49 @@ def valid_request(rpc: str, tenant: Tenant) -> Any:
     return request
 
 
-@pytest.mark.parametrize(("rpc", "path"), FIELDS, ids=[f"{rpc.partition('/')[2]}.{'.'.join(p)}" for rpc, p in FIELDS])
-async def test_an_id_of_others_is_like_one_that_does_not_exist(
-    pair: Pair, tenants: tuple[Tenant, Tenant], rpc: str, path: tuple[str, ...]
-) -> None:
-    ours, theirs = tenants
+def caller(rpc: str, tenant: Tenant) -> Metadata:
+    """The owner; with a service where only services may call."""
+    return tenant.owner.metadata + (AS_OPERATOR if rpc.endswith("AddOrganizationMember") else ())
+
+
+def method(pair: Pair, rpc: str) -> Any:
     request_type, response_type = METHODS[rpc]
-    metadata: Metadata = ours.owner.metadata
-    if rpc.endswith("AddOrganizationMember"):
-        metadata += AS_OPERATOR
-    call = pair.tenancy.channel.unary_unary(
+    return pair.tenancy.channel.unary_unary(
         f"/{rpc}",
         request_serializer=GetMessageClass(request_type).SerializeToString,
         response_deserializer=GetMessageClass(response_type).FromString,
     )
 
-    async def answer(value: str) -> bytes:
-        request = valid_request(rpc, ours)
-        put(request, path, value)
-        return await outcome(call(request, metadata=metadata))
 
-    hidden, absent = await answer(theirs.id_of(path[-1])), await answer(str(uuid4()))
+async def answer(pair: Pair, rpc: str, tenant: Tenant, path: tuple[str, ...], value: str) -> bytes:
+    """To a request that is right but for this value."""
+    request = valid_request(rpc, tenant)
+    put(request, path, value)
+    return await outcome(method(pair, rpc)(request, metadata=caller(rpc, tenant)))
+
+
+@pytest.mark.parametrize(("rpc", "path"), FIELDS, ids=[f"{rpc.partition('/')[2]}.{'.'.join(p)}" for rpc, p in FIELDS])
+async def test_an_id_of_others_is_like_one_that_does_not_exist(
+    pair: Pair, tenants: tuple[Tenant, Tenant], rpc: str, path: tuple[str, ...]
+) -> None:
+    ours, theirs = tenants
+    before = await rows_of(pair, theirs.organization_id)
+    hidden = await answer(pair, rpc, ours, path, theirs.id_of(path[-1]))
+    absent = await answer(pair, rpc, ours, path, str(uuid4()))
     assert hidden == absent
     assert theirs.id_of(path[-1]).encode() not in hidden
+    assert await rows_of(pair, theirs.organization_id) == before
 
 
 async def test_the_requests_of_these_tests_are_right_but_for_the_id(pair: Pair, tenants: tuple[Tenant, Tenant]) -> None:
     """Else two equal refusals of a bad field would prove nothing."""
     ours, _ = tenants
     for rpc in RPCS:
-        request_type, response_type = METHODS[rpc]
-        call = pair.tenancy.channel.unary_unary(
-            f"/{rpc}",
-            request_serializer=GetMessageClass(request_type).SerializeToString,
-            response_deserializer=GetMessageClass(response_type).FromString,
-        )
         if "Create" in rpc or "Remove" in rpc:
             continue  # they would change what the others are about
-        metadata = ours.owner.metadata + (AS_OPERATOR if "Add" in rpc else ())
         if rpc.endswith("ListOrganizations"):
             continue  # user_id is for services
-        told = await outcome(call(valid_request(rpc, ours), metadata=metadata))
+        told = await outcome(method(pair, rpc)(valid_request(rpc, ours), metadata=caller(rpc, ours)))
         known = (b"ETAG_MISMATCH", b"ALREADY_A_MEMBER")
         assert told.startswith(b"OK") or any(reason in told for reason in known), (rpc, told)
 
@@ -151,3 +154,16 @@ async def test_an_organization_of_others_by_slug_is_like_one_that_does_not_exist
     absent = await outcome(stub.GetOrganization(GetOrganizationRequest(slug=people.slug()), metadata=zoe.metadata))
     assert hidden == absent
     assert b"PERMISSION_DENIED" in hidden
+
+
+async def test_a_request_id_that_somebody_else_has_used_is_like_a_new_one(
+    people: People, tenancy: grpc.aio.Channel
+) -> None:
+    ada, zoe = await people.persons(2)
+    stub, request = OrganizationServiceStub(tenancy), CreateOrganizationRequest(slug=people.slug())
+    request.request_id = str(uuid4())
+    await stub.CreateOrganization(request, metadata=ada.metadata)
+    hidden = await outcome(stub.CreateOrganization(request, metadata=zoe.metadata))
+    request.request_id = str(uuid4())
+    assert hidden == await outcome(stub.CreateOrganization(request, metadata=zoe.metadata))
+    assert b"SLUG_TAKEN" in hidden

@@ -1,0 +1,133 @@
+"""What has expired or was deleted grants nothing and answers like what never was.
+
+No RPC sets these times yet, so the rows are written here.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from protos.tenancy.v1.access_pb2 import CheckAccessRequest
+from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
+from protos.tenancy.v1.organization_members_pb2 import ListOrganizationMembersRequest, RemoveOrganizationMemberRequest
+from protos.tenancy.v1.organization_members_pb2_grpc import OrganizationMemberServiceStub
+from protos.tenancy.v1.organizations_pb2 import GetOrganizationRequest, ListOrganizationsRequest
+from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceStub
+from protos.tenancy.v1.project_members_pb2 import ListProjectMembersRequest
+from protos.tenancy.v1.project_members_pb2_grpc import ProjectMemberServiceStub
+from protos.tenancy.v1.projects_pb2 import ListProjectsRequest
+from protos.tenancy.v1.projects_pb2_grpc import ProjectServiceStub
+from protos.tenancy.v1.roles_pb2 import RoleSource
+from shared.reasons import Reason
+from tenantry.testing.pair import Pair
+from tenantry.testing.people import AS_OPERATOR, People
+from tests.calls import fails, outcome
+from tests.tenancy.test_cross_tenant import FIELDS, Tenant, answer
+
+Write = Callable[..., Awaitable[None]]
+EXPIRE = (
+    "UPDATE organization_members SET expire_time = now() - interval '1 s' WHERE organization_id = %s AND user_id = %s"
+)
+PLACES = [(rpc, path) for rpc, path in FIELDS if path[-1] != "user_id"]
+
+
+@pytest.fixture(scope="module")
+def write(pair: Pair) -> Write:
+    async def execute(statement: Any, *values: str) -> None:
+        async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+            await connection.execute(statement, values)
+
+    return execute
+
+
+async def test_an_expired_membership_is_none(pair: Pair, people: People, write: Write) -> None:
+    ada, bo = await people.persons(2)
+    acme = await people.organization(ada, MEMBER=bo)
+    api = await people.project(acme, ada, ADMIN=bo)
+    await write(EXPIRE, acme, bo.user_id)
+    channel = pair.tenancy.channel
+    as_ada: Any
+    as_bo: Any
+    as_ada, as_bo = {"metadata": ada.metadata}, {"metadata": bo.metadata}
+
+    check = CheckAccessRequest(project_id=api, permission="project:read")
+    told = await AccessServiceStub(channel).CheckAccess(check, **as_bo)
+    assert (told.allowed, told.source) == (False, RoleSource.ROLE_SOURCE_NOT_A_MEMBER)
+    async with fails(Reason.PERMISSION_DENIED):
+        await OrganizationServiceStub(channel).GetOrganization(GetOrganizationRequest(organization_id=acme), **as_bo)
+    mine = await OrganizationServiceStub(channel).ListOrganizations(ListOrganizationsRequest(), **as_bo)
+    assert list(mine.organizations) == []
+    listed: Any = await OrganizationMemberServiceStub(channel).ListOrganizationMembers(
+        ListOrganizationMembersRequest(organization_id=acme), **as_ada
+    )
+    assert [member.user_id for member in listed.members] == [ada.user_id]
+    listed = await ProjectMemberServiceStub(channel).ListProjectMembers(
+        ListProjectMembersRequest(project_id=api), **as_ada
+    )
+    assert [member.user_id for member in listed.members] == [ada.user_id]
+
+
+async def test_an_expired_owner_is_not_counted_as_one(pair: Pair, people: People, write: Write) -> None:
+    ada, bo = await people.persons(2)
+    acme = await people.organization(ada, OWNER=bo)
+    await write(EXPIRE, acme, bo.user_id)
+    leave = RemoveOrganizationMemberRequest(organization_id=acme, user_id=ada.user_id)
+    async with fails(Reason.LAST_OWNER):
+        await OrganizationMemberServiceStub(pair.tenancy.channel).RemoveOrganizationMember(leave, metadata=ada.metadata)
+
+
+@pytest.fixture(scope="module", params=["organization", "project"])
+async def ours_and_gone(request: Any, people: People, write: Write) -> tuple[Tenant, Tenant]:
+    """A living tenant, and what its owner has deleted."""
+    owner, member = await people.persons(2)
+    made = []
+    for _ in range(2):
+        acme = await people.organization(owner, MEMBER=member)
+        made.append(Tenant(owner, member, acme, await people.project(acme, owner)))
+    ours, gone = made
+    if request.param == "organization":
+        await write("UPDATE organizations SET delete_time = now() WHERE organization_id = %s", gone.organization_id)
+    else:
+        await write("UPDATE projects SET delete_time = now() WHERE project_id = %s", gone.project_id)
+        gone.organization_id = str(uuid4())
+    return ours, gone
+
+
+@pytest.mark.parametrize(("rpc", "path"), PLACES, ids=[f"{rpc.partition('/')[2]}.{'.'.join(p)}" for rpc, p in PLACES])
+async def test_what_is_deleted_answers_like_what_never_was(
+    pair: Pair, ours_and_gone: tuple[Tenant, Tenant], rpc: str, path: tuple[str, ...]
+) -> None:
+    ours, gone = ours_and_gone
+    told = await answer(pair, rpc, ours, path, gone.id_of(path[-1]))
+    assert told == await answer(pair, rpc, ours, path, str(uuid4()))
+
+
+async def test_lists_leave_out_what_is_deleted(pair: Pair, people: People, write: Write) -> None:
+    ada = await people.person()
+    acme, gone = await people.organization(ada), await people.organization(ada)
+    api, gone_api = await people.project(acme, ada), await people.project(acme, ada)
+    await write("UPDATE organizations SET delete_time = now() WHERE organization_id = %s", gone)
+    await write("UPDATE projects SET delete_time = now() WHERE project_id = %s", gone_api)
+    for metadata in (ada.metadata, AS_OPERATOR):
+        organizations = await OrganizationServiceStub(pair.tenancy.channel).ListOrganizations(
+            ListOrganizationsRequest(user_id=ada.user_id), metadata=metadata
+        )
+        assert [found.organization_id for found in organizations.organizations] == [acme]
+        projects = await ProjectServiceStub(pair.tenancy.channel).ListProjects(
+            ListProjectsRequest(organization_id=acme), metadata=metadata
+        )
+        assert [found.project_id for found in projects.projects] == [api]
+
+
+async def test_an_outsider_neither_waits_for_nor_holds_another_tenants_lock(pair: Pair, people: People) -> None:
+    ada, zoe = await people.persons(2)
+    acme = await people.organization(ada)
+    remove = RemoveOrganizationMemberRequest(organization_id=acme, user_id=ada.user_id)
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+        await connection.execute("SELECT FROM organizations WHERE organization_id = %s FOR UPDATE", (acme,))
+        stub = OrganizationMemberServiceStub(pair.tenancy.channel)
+        assert b"PERMISSION_DENIED" in await outcome(stub.RemoveOrganizationMember(remove, metadata=zoe.metadata))
+        assert b"CONFLICT" in await outcome(stub.RemoveOrganizationMember(remove, metadata=ada.metadata))

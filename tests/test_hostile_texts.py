@@ -1,0 +1,133 @@
+"""Hostile text in one field of a request that is right otherwise, so that it gets as far as it can.
+
+It is stored as it is or refused with a clear error; it never breaks anything, and no answer tells how we are made.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from identity_service.server import SERVICES as IDENTITY
+from protos.identity.v1 import sessions_pb2 as sessions
+from protos.identity.v1 import users_pb2 as users
+from tenancy_service.server import SERVICES as TENANCY
+from tenantry.testing.pair import Pair
+from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tests.calls import read
+from tests.tenancy.test_cross_tenant import Tenant, valid_request
+from tests.test_error_hygiene import EXPECTED, HOSTILE, INSIDE
+
+METHODS = {
+    f"{service.full_name}/{method.name}": method for service in (*IDENTITY, *TENANCY) for method in service.methods
+}
+PASSWORD = "tulip-orbit-canyon-93-maple"
+# What a text may do in a field where it is one of the right kind.
+CODES = EXPECTED | {"FAILED_PRECONDITION"}
+
+
+def texts(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for field in message.fields:
+        if field.message_type is not None:
+            if not field.message_type.full_name.startswith("google.protobuf.Timestamp"):
+                yield from texts(field.message_type, (*path, field.name))
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            yield (*path, field.name)
+
+
+FIELDS = [(rpc, path) for rpc, method in METHODS.items() for path in texts(method.input_type)]
+
+
+def put(message: Any, path: tuple[str, ...], text: str) -> None:
+    for name in path[:-1]:
+        inner = getattr(message, name)
+        message = (inner[0] if len(inner) else inner.add()) if hasattr(inner, "add") else inner
+    field = message.DESCRIPTOR.fields_by_name[path[-1]]
+    if field.is_repeated:
+        getattr(message, path[-1]).append(text)
+    else:
+        setattr(message, path[-1], text)
+
+
+def request_of(rpc: str, tenant: Tenant, number: int) -> Any:
+    """Right in every field; what it creates is new each time."""
+    ada, name = tenant.owner, rpc.partition("/")[2]
+    if rpc.startswith("identity"):
+        email = f"hostile.{number}.{name}@example.com".lower()
+        for_identity: dict[str, Any] = {
+            "SignUp": users.SignUpRequest(email=email, password=PASSWORD, display_name="Ada"),
+            "UpdateUser": users.UpdateUserRequest(user=users.User(user_id=ada.user_id, display_name="Ada")),
+            "CreateSession": sessions.CreateSessionRequest(email=email, password=PASSWORD),
+            # Never about ada herself: they would end what the others need.
+            "DeleteUser": users.DeleteUserRequest(user_id=tenant.member.user_id, etag="stale"),
+            "RevokeUserSessions": sessions.RevokeUserSessionsRequest(user_id=tenant.member.user_id),
+        }
+        return for_identity.get(name) or GetMessageClass(METHODS[rpc].input_type)()
+    request = valid_request(rpc, tenant)
+    for resource in ("organization", "project"):
+        if resource in request.DESCRIPTOR.fields_by_name:
+            getattr(request, resource).ClearField("etag")
+    if "slug" in request.DESCRIPTOR.fields_by_name and not request.DESCRIPTOR.oneofs:
+        request.slug = f"hostile-{number}"
+    return request
+
+
+@pytest.fixture(scope="module")
+async def tenant(people: People) -> Tenant:
+    owner, member = await people.persons(2)
+    acme = await people.organization(owner, MEMBER=member)
+    return Tenant(owner, member, acme, await people.project(acme, owner, EDITOR=member))
+
+
+async def told(pair: Pair, rpc: str, request: Any, person: TestPerson) -> tuple[str, str, Any]:
+    """The code, the text without the caller's own words, and the answer if there is one."""
+    channel = pair.identity.channel if rpc.startswith("identity") else pair.tenancy.channel
+    call: Any = channel.unary_unary(
+        f"/{rpc}",
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=GetMessageClass(METHODS[rpc].output_type).FromString,
+    )
+    try:
+        return "OK", "", await call(request, metadata=AS_OPERATOR + person.metadata, timeout=20)
+    except grpc.aio.AioRpcError as error:
+        if "larger than max" in (error.details() or ""):
+            return error.code().name, "", None  # gRPC's own refusal of an oversized message
+        failure = read(error)
+        text = f"{failure.message} {failure.fields}"
+        for own in failure.metadata.values():
+            text = text.replace(own, "")
+        return error.code().name, text, None
+
+
+@pytest.mark.parametrize(("rpc", "path"), FIELDS, ids=[f"{rpc.partition('/')[2]}.{'.'.join(p)}" for rpc, p in FIELDS])
+async def test_it_is_refused_clearly_or_kept_as_it_is(
+    pair: Pair, tenant: Tenant, rpc: str, path: tuple[str, ...]
+) -> None:
+    for number, text in enumerate(HOSTILE):
+        request = request_of(rpc, tenant, number)
+        put(request, path, text)
+        code, said, answer = await told(pair, rpc, request, tenant.owner)
+        assert code in CODES, (code, said, text[:50])
+        assert not INSIDE.search(said), said
+        if answer is not None and path[-1] == "display_name":
+            [(_, kept)] = answer.ListFields()
+            assert kept.display_name == unicodedata.normalize("NFC", text).strip()
+
+
+async def test_the_requests_of_this_test_are_right_without_it(pair: Pair, tenant: Tenant) -> None:
+    """Else nothing hostile would ever get far."""
+    refused = {}
+    for rpc in METHODS:
+        request = request_of(rpc, tenant, 1000)
+        code, said, _ = await told(pair, rpc, request, tenant.owner)
+        if code == "INVALID_ARGUMENT":
+            refused[rpc] = said
+    # Their only text fields are ids and tokens, which are looked at first anyway.
+    assert refused.keys() == {
+        "identity.v1.UserService/BatchGetUsers",
+        "identity.v1.SessionService/BatchValidateSessions",
+    }
