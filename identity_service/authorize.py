@@ -8,16 +8,19 @@ from shared.reasons import Reason
 
 
 def subject(caller: Caller, user_id: UUID | None, field: str = "user_id") -> UUID:
-    """A person acts for themselves, a service for whom it names."""
-    if user_id is None and caller.person is None:
-        raise ServiceError(Reason.BAD_REQUEST, fields=((field, "a service names the user"),))
-    if user_id is None:
+    """A person acts for themselves, a service for whom it names.
+
+    A call with both is the person's: a gateway that adds its key to every call must not lend it to them.
+    """
+    if caller.person is not None:
+        if user_id not in (None, caller.user_id):
+            raise ServiceError(Reason.PERMISSION_DENIED)
         return caller.user_id
-    if caller.service is None and user_id != caller.user_id:
-        raise ServiceError(Reason.PERMISSION_DENIED)
+    if user_id is None:
+        raise ServiceError(Reason.BAD_REQUEST, fields=((field, "a service names the user"),))
     return user_id
 
 
 def absent(caller: Caller) -> ServiceError:
     """The user is not there. People must not learn which ids exist."""
-    return ServiceError(Reason.USER_NOT_FOUND if caller.service else Reason.PERMISSION_DENIED)
+    return ServiceError(Reason.PERMISSION_DENIED if caller.person else Reason.USER_NOT_FOUND)

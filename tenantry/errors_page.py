@@ -34,8 +34,8 @@ except grpc.aio.AioRpcError as error:
 ```
 
 `grpcurl` and `buf curl` print the details as they are. What gRPC itself refuses, before a call reaches the services,
-has no details: a message that is too large (RESOURCE_EXHAUSTED), a server that is not there (UNAVAILABLE), a call cut
-short by a server that stops (CANCELLED; read again).
+has no details: a message that is too large or too many calls at once (RESOURCE_EXHAUSTED), a server that is not there
+(UNAVAILABLE), a call cut short by a server that stops (CANCELLED; read again).
 
 | reason | gRPC code | what happened | what to do next |
 |---|---|---|---|

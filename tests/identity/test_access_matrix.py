@@ -15,8 +15,9 @@ from tenantry.testing.people import Metadata, People, TestPerson
 from tests.matrix import NOBODY, WRONG_KEYS, Row, check_row, nobodies, with_key
 
 SERVICE = {"service", "service for herself", "service for somebody else"}
+# A call with a key and a session is the person's: a gateway must not lend its key to everybody.
 EVERYBODY = {*NOBODY, *WRONG_KEYS, *SERVICE, "herself", "somebody else"}
-HERSELF = {"herself"} | SERVICE
+HERSELF = {"herself", "service", "service for herself"}
 SIGNED_IN = {"herself", "somebody else", "service for herself", "service for somebody else"}
 
 # About one person: she herself, somebody else, services alone and for either.

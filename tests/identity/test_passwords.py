@@ -1,8 +1,10 @@
 """Password hashing: bounded, off the loop, the same work for everybody, no stored hash can stop the service."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from argon2 import PasswordHasher
@@ -73,24 +75,54 @@ async def test_other_parameters_are_outdated(hashing: Passwords) -> None:
     assert not hashing.needs_rehash(await hashing.hash("secret"))
 
 
+@asynccontextmanager
+async def busy(hashing: Passwords) -> AsyncIterator[list[asyncio.Task[object]]]:
+    """Both threads hold still until the block ends, so that nothing depends on how fast this machine is."""
+    release = threading.Event()
+    callers: list[asyncio.Task[object]] = [
+        asyncio.create_task(hashing._in_thread(release.wait)) for _ in range(THREADS)
+    ]
+    await asyncio.sleep(0)
+    try:
+        yield callers
+    finally:
+        release.set()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+
+async def refused(hashing: Passwords) -> float | None:
+    """After how long to come back; None for who may wait."""
+    try:
+        async with asyncio.timeout(0.01):
+            await hashing.hash("secret")
+    except ServiceError as error:
+        assert error.reason is Reason.HASHING_BUSY
+        return error.retry_after
+    except TimeoutError:
+        return None
+    raise AssertionError("no thread was free")
+
+
 async def test_the_queue_is_bounded_and_says_when_to_come_back(hashing: Passwords) -> None:
-    results = await asyncio.gather(*(hashing.hash("secret") for _ in range(60)), return_exceptions=True)
-    refused = [result for result in results if isinstance(result, ServiceError)]
-    assert len(refused) == 60 - THREADS - WAITING
-    assert {error.reason for error in refused} == {Reason.HASHING_BUSY}
-    assert {error.retry_after for error in refused} == {1.0}
+    async with busy(hashing):
+        waiting = [asyncio.create_task(hashing.hash("secret")) for _ in range(WAITING)]
+        await asyncio.sleep(0)
+        assert await refused(hashing) == 1.0
+    assert len(await asyncio.gather(*waiting)) == WAITING
     assert await hashing.hash("secret")  # there is room again
 
 
 async def test_a_cancelled_caller_frees_its_place_only_when_the_thread_is_done(hashing: Passwords) -> None:
-    calls = [asyncio.create_task(hashing.hash("secret")) for _ in range(THREADS + WAITING)]
-    await asyncio.sleep(0.01)  # two have begun
-    for call in calls:
-        call.cancel()
-    await asyncio.gather(*calls, return_exceptions=True)
-    results = await asyncio.gather(*(hashing.hash("x") for _ in range(60)), return_exceptions=True)
-    done = [result for result in results if isinstance(result, str)]
-    assert WAITING <= len(done) < THREADS + WAITING
+    async with busy(hashing) as callers:
+        waiting = [asyncio.create_task(hashing.hash("secret")) for _ in range(WAITING)]
+        await asyncio.sleep(0)
+        for call in [*callers, *waiting]:
+            call.cancel()
+        await asyncio.gather(*callers, *waiting, return_exceptions=True)
+        again = [asyncio.create_task(hashing.hash("secret")) for _ in range(WAITING)]
+        await asyncio.sleep(0)
+        assert await refused(hashing) == 1.0  # the two that had begun still hold theirs
+    assert len(await asyncio.gather(*again)) == WAITING
 
 
 async def test_the_loop_does_not_stall(hashing: Passwords) -> None:
