@@ -28,9 +28,16 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(self, policy: Policy, authentication: Authentication, quiet: frozenset[str] = frozenset()) -> None:
         self._policy = policy
-        self._authentication = authentication
+        self.authentication = authentication
         self._quiet = quiet
         self._wrapped: dict[str, Handler] = {}
+        self.calls_under_way = 0
+
+    async def calls_over(self, seconds: float) -> None:
+        """Wait until no handler runs: gRPC cancels them when it stops, but does not wait for their ends."""
+        end = time.monotonic() + seconds
+        while self.calls_under_way and time.monotonic() < end:  # noqa: ASYNC110 - an Event costs every call
+            await asyncio.sleep(0.005)
 
     async def intercept_service(
         self,
@@ -60,14 +67,14 @@ class Guard(grpc.aio.ServerInterceptor):
         decode_any = decoded_each if handler.request_streaming else decoded
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(method, rule, self._authentication, quiet, context):
+            async with Call(self, method, rule, quiet, context):
                 request = decode_any(decode, data)
                 left = context.time_remaining()
                 async with asyncio.timeout(DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)):
                     return await behaviour(request, context)
 
         async def stream(data: Any, context: Context) -> AsyncIterator[Any]:
-            async with Call(method, rule, self._authentication, quiet, context):
+            async with Call(self, method, rule, quiet, context):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -88,28 +95,31 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
 
-    __slots__ = ("_authentication", "_caller", "_context", "_method", "_quiet", "_rule", "_start")
+    __slots__ = ("_caller", "_context", "_guard", "_method", "_quiet", "_rule", "_start")
 
-    def __init__(self, method: str, rule: Rule, authentication: Authentication, quiet: bool, context: Context) -> None:
-        self._method, self._rule, self._authentication = method, rule, authentication
+    def __init__(self, guard: Guard, method: str, rule: Rule, quiet: bool, context: Context) -> None:
+        self._guard, self._method, self._rule = guard, method, rule
         self._quiet, self._context = quiet, context
         self._caller: Any = None
 
     async def __aenter__(self) -> None:
         self._start = time.perf_counter()
+        self._guard.calls_under_way += 1
         try:
             metadata = self._context.invocation_metadata() or ()
-            self._caller = await self._authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
+            self._caller = await self._guard.authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
             set_caller(self._caller)
-        except asyncio.CancelledError:
-            self._log("CANCELLED")
+        except BaseException as error:
+            await self._end(error)
             raise
-        except Exception as error:
-            await self._refuse(error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end(error)
+
+    async def _end(self, error: BaseException | None) -> None:
+        self._guard.calls_under_way -= 1
         if error is None:
             self._log("OK")
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):

@@ -34,6 +34,8 @@ OPTIONS = {
 MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
 
+HANDLER_ENDS = 5.0  # seconds at most for cancelled handlers to give back what they hold
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -55,6 +57,7 @@ class Server:
             options=list(OPTIONS.items()),
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
+        self._guard = guard
         self._services = ["", *services]
         self._is_ready = is_ready
         self._health = health_aio.HealthServicer()
@@ -79,6 +82,7 @@ class Server:
             self._watching.cancel()
         await self._set(NOT_SERVING)
         await self.grpc.stop(grace)
+        await self._guard.calls_over(HANDLER_ENDS)
 
     async def _watch_readiness(self) -> None:
         was_ready = False

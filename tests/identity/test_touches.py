@@ -63,7 +63,8 @@ async def test_a_session_is_touched_once_a_minute_and_behind_the_answer(
         await validate(sessions, ada.token, bo.token)
     await wait_for_touch(rows, ada, before[0][0])
     await wait_for_touches()
-    assert [sid for sids in written for sid in sids if sid in (ada.sid, bo.sid)] == [ada.sid]
+    # A question between the statement and its commit may have it written again, without effect.
+    assert {sid for sids in written for sid in sids if sid in (ada.sid, bo.sid)} == {ada.sid}
     last_seen, expire, sess = await row(rows, ada)
     assert timedelta(seconds=99) < last_seen - before[0][0] < timedelta(seconds=110)
     assert timedelta(seconds=99) <= expire - before[0][1] < timedelta(seconds=110)

@@ -70,7 +70,7 @@ async def test_a_call_its_caller_cancels_is_logged_as_cancelled(running: Running
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_call_cancelled_while_it_is_authenticated_is_logged_too(running: Running, kind: str) -> None:
-    call = running.start(kind, said("a"), metadata=(("authorization", "Bearer slow"),), timeout=0.1)
+    call = running.start(kind, said("a"), metadata=(("authorization", "Bearer slow"),), timeout=0.5)
     with pytest.raises(grpc.aio.AioRpcError):
         await (call if kind in ONE_ANSWER else call.read())
     line = await running.lines.next()
