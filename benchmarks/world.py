@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from identity_service import tokens
 from protos.tenancy.v1.access_pb2 import CheckAccessRequest
+from tenantry.ports import free_port
 from tenantry.testing.databases import Databases, databases
 from tenantry.testing.pair import TENANCY_KEY, digest
 
@@ -41,7 +42,7 @@ class World:
 def world() -> Iterator[World]:
     with ExitStack() as stack:
         found = stack.enter_context(databases())
-        addresses = {name: f"127.0.0.1:{_free_port()}" for name in ("floor", "identity", "batched", "naive")}
+        addresses = {name: f"127.0.0.1:{free_port()}" for name in ("floor", "identity", "batched", "naive")}
         identity = {
             "DATABASE_URL": found.service_url("identity", "identity"),
             "SESSION_SECRETS": SECRET,
@@ -123,12 +124,6 @@ def _wait_for(address: str) -> None:
         else:
             return
     raise TimeoutError(f"nothing listens on {address}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _cpu(pid: int) -> float:

@@ -74,6 +74,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             add,
             is_ready=Readiness(database, settings.absolute).is_ready,
             reflect=settings.reflection,
+            connection_age=settings.connection_age_seconds,
         )
     finally:
         tidying.cancel()

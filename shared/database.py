@@ -101,7 +101,8 @@ class Database:
 
     async def is_ready(self) -> bool:
         try:
-            await asyncio.wait_for(self.hot_read("SELECT 1", ()), 1.0)
+            async with asyncio.timeout(1.0):
+                await self.hot_read("SELECT 1", ())
         except (ServiceError, TimeoutError):
             return False
         return True

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -20,7 +21,6 @@ OPTIONS = {
     "grpc.absolute_max_metadata_size": 16384,
     "grpc.server_handshake_timeout_ms": 5_000,
     "grpc.max_connection_idle_ms": 300_000,
-    "grpc.max_connection_age_ms": 60_000,
     "grpc.max_connection_age_grace_ms": 10_000,
     "grpc.max_allowed_incoming_connections": 10_000,
     "grpc.max_concurrent_streams": 1_000,
@@ -32,6 +32,7 @@ OPTIONS = {
     "grpc.so_reuseport": 0,
 }
 MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
+LAST_LOOK = 1.0  # seconds that a stopping server waits for a look at the database to end
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
 
 HANDLER_ENDS = 5.0  # seconds at most for cancelled handlers to give back what they hold
@@ -51,10 +52,11 @@ class Server:
         *,
         is_ready: Callable[[], Awaitable[bool]],
         reflect: bool,
+        connection_age: int = 60,
     ) -> None:
         self.grpc = grpc.aio.server(
             interceptors=[guard],
-            options=list(OPTIONS.items()),
+            options=[*OPTIONS.items(), ("grpc.max_connection_age_ms", connection_age * 1000)],
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
         self._guard = guard
@@ -62,6 +64,7 @@ class Server:
         self._is_ready = is_ready
         self._health = health_aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         add(self.grpc)
         add_HealthServicer_to_server(self._health, self.grpc)
         if reflect:
@@ -78,21 +81,27 @@ class Server:
 
     async def stop(self, grace: float) -> None:
         """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish."""
-        if self._watching:
-            self._watching.cancel()
+        self._stopping.set()
         await self._set(NOT_SERVING)
+        if self._watching:
+            # A look that is cancelled while it connects leaves its connection to the garbage collector.
+            await asyncio.wait({self._watching}, timeout=LAST_LOOK)
+            self._watching.cancel()
         await self.grpc.stop(grace)
         await self._guard.calls_over(HANDLER_ENDS)
 
     async def _watch_readiness(self) -> None:
         was_ready = False
-        while True:
+        # Cancelling is not enough: wait_for() of Python 3.11, which psycopg uses, can swallow it.
+        while not self._stopping.is_set():
             ready = await self._looks_ready()
-            if ready != was_ready:
+            if ready != was_ready and not self._stopping.is_set():
                 await self._set(SERVING if ready else NOT_SERVING)
                 log.info("ready" if ready else "not ready")
                 was_ready = ready
-            await asyncio.sleep(READINESS if ready else 0.05)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READINESS if ready else 0.05):
+                    await self._stopping.wait()
 
     async def _looks_ready(self) -> bool:
         try:

@@ -89,6 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             add,
             is_ready=database.is_ready,
             reflect=settings.reflection,
+            connection_age=settings.connection_age_seconds,
         )
     finally:
         tidying.cancel()

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from secrets import SystemRandom
 
 from tenantry.processes import program_name
 
@@ -9,10 +10,9 @@ LISTENING = "0A"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below those that systems give to outgoing connections: one of these could take it before we listen."""
+    choices = (SystemRandom().randrange(20_000, 32_768) for _ in range(1000))
+    return next(port for port in choices if is_free(port))
 
 
 def is_free(port: int) -> bool:

@@ -56,6 +56,7 @@ def identity_settings(database_url: str, **changes: object) -> IdentitySettings:
         "SESSION_SECRETS": secrets.token_urlsafe(48),
         "SERVICE_KEYS": {"operator": digest(OPERATOR_KEY), "tenancy": digest(TENANCY_KEY)},
         "REFLECTION": True,
+        "CONNECTION_AGE_SECONDS": 3600,  # one channel for a whole run
     }
     return IdentitySettings(**values | changes)  # type: ignore[arg-type]
 
@@ -67,6 +68,7 @@ def tenancy_settings(database_url: str, identity_address: str, **changes: object
         "IDENTITY_SERVICE_KEY": SecretStr(TENANCY_KEY),
         "SERVICE_KEYS": {"operator": digest(OPERATOR_KEY)},
         "REFLECTION": True,
+        "CONNECTION_AGE_SECONDS": 3600,  # one channel for a whole run
         # Tests share two cores with both services; what is measured here is not time.
         "IDENTITY_TIMEOUT_SECONDS": 5,
     }

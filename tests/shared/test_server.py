@@ -1,6 +1,7 @@
 """shared/server.py and shared/channel.py: the limits that are promised, health, ports, a database that comes later."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from shared.access_rules import INFRASTRUCTURE
 from shared.authentication import Authentication
 from shared.interceptors import Guard
 from shared.reasons import Reason
+from shared.settings import CommonSettings
 from tenantry.testing.pair import Pair, running_identity, running_tenancy
 from tests.calls import fails
 from tests.proxy import Proxy
@@ -31,7 +33,7 @@ def test_the_servers_limits_are_those_that_were_decided() -> None:
     assert server.OPTIONS["grpc.max_metadata_size"] == 8192
     assert server.OPTIONS["grpc.server_handshake_timeout_ms"] == 5_000
     assert server.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
-    assert server.OPTIONS["grpc.max_connection_age_ms"] == 60_000
+    assert CommonSettings.model_fields["connection_age_seconds"].default == 60
     assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
     assert server.OPTIONS["grpc.max_concurrent_streams"] == 1_000
     assert server.OPTIONS["grpc.server.max_pending_requests"] == 5_000
@@ -86,6 +88,29 @@ async def test_readiness_that_cannot_be_told_is_asked_again() -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as found:
         await until_serving(HealthStub(found))
     await tried.stop(0)
+
+
+async def test_a_stopped_server_looks_no_more_even_if_its_look_swallows_the_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "LAST_LOOK", 0.05)
+    looking = asyncio.Event()
+
+    async def is_ready() -> bool:
+        looking.set()
+        with suppress(asyncio.CancelledError):  # as wait_for() of Python 3.11 does, when the answer comes with it
+            await asyncio.sleep(10)
+        return True
+
+    authentication = Authentication(find_person, {}, "connect.sid")
+    tried = server.Server(Guard(INFRASTRUCTURE, authentication), [], lambda _: None, is_ready=is_ready, reflect=False)
+    await tried.start("127.0.0.1:0")
+    await looking.wait()
+    await tried.stop(0)
+    assert tried._watching is not None
+    done, _ = await asyncio.wait({tried._watching}, timeout=2)
+    tried._watching.cancel()
+    assert done
 
 
 @pytest.mark.parametrize("reflect", [True, False])
