@@ -30,7 +30,7 @@ INSIDE = re.compile(
 )
 HOSTILE = [
     "\x00", "a\x00b", "'; DROP TABLE users; --", "%_%", "{0}{violations}%s", "\u202eevil", "\ud7ff\uffff", "🦊" * 30,
-    "../../etc/passwd", "<script>", "\r\nx-injected: 1", "null", "-1", "9" * 40, "x" * 5000, "x" * 300_000,
+    "../../etc/passwd", "<script>", "\r\nx-injected: 1", "null", "-1", "9" * 40, "x" * 5000,
 ]  # fmt: skip
 
 
@@ -117,3 +117,14 @@ async def test_page_sizes_at_their_bounds(pair: Pair, callers: list[Metadata], r
         code, text = await outcome_of(pair, rpc, request.SerializeToString(), callers[0])
         assert code in EXPECTED
         assert ("page_size" in text) is (size < 0), (rpc, size, text)
+
+
+@pytest.mark.parametrize("rpc", ["identity.v1.UserService/GetUser", "tenancy.v1.ProjectService/GetProject"])
+async def test_an_oversized_message_is_refused_and_the_connection_goes_on(
+    pair: Pair, callers: list[Metadata], rpc: str
+) -> None:
+    """Once for each service: gRPC takes half a second to refuse one."""
+    oversized = filled(METHODS[rpc].input_type, "x" * 300_000).SerializeToString()
+    assert await outcome_of(pair, rpc, oversized, callers[0]) == ("RESOURCE_EXHAUSTED", "")
+    code, _ = await outcome_of(pair, rpc, b"", callers[0])
+    assert code == "INVALID_ARGUMENT"

@@ -233,10 +233,28 @@ async def test_a_sign_in_waits_for_a_deletion_under_way(
     async with rows.transaction():
         await rows.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (user.user_id,))
         signing_in = asyncio.ensure_future(outcome(sessions.CreateSession(sign_in)))
-        await asyncio.wait({signing_in}, timeout=0.3)
+        await asyncio.wait({signing_in}, timeout=0.15)
         assert not signing_in.done()
         await rows.execute("DELETE FROM session WHERE user_id = %s", (user.user_id,))
         await rows.execute("DELETE FROM users WHERE user_id = %s", (user.user_id,))
     assert b"SIGN_IN_FAILED" in await signing_in
     left = await rows.execute("SELECT FROM session WHERE user_id = %s", (user.user_id,))
     assert left.rowcount == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("state = 'SUSPENDED'", b"SIGN_IN_FAILED"), ("password_hash = 'another'", b"CONFLICT")],
+    ids=["suspended", "with another password"],
+)
+async def test_a_sign_in_sees_what_has_become_of_the_user_while_the_password_was_checked(
+    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows, change: str, reason: bytes
+) -> None:
+    user = await sign_up(users, address("ada"))
+    sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
+    async with rows.transaction():
+        await rows.execute(f"UPDATE users SET {change} WHERE user_id = %s", (user.user_id,))
+        signing_in = asyncio.ensure_future(outcome(sessions.CreateSession(sign_in)))
+        await asyncio.wait({signing_in}, timeout=0.15)
+        assert not signing_in.done()
+    assert reason in await signing_in

@@ -25,7 +25,7 @@ from shared.reasons import Reason
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails, outcome
-from tests.tenancy.test_cross_tenant import FIELDS, Tenant, answer
+from tests.tenancy.test_cross_tenant import FIELDS, Tenant, answer, method, put, valid_request
 
 Write = Callable[..., Awaitable[None]]
 EXPIRE = (
@@ -103,6 +103,23 @@ async def test_what_is_deleted_answers_like_what_never_was(
     ours, gone = ours_and_gone
     told = await answer(pair, rpc, ours, path, gone.id_of(path[-1]))
     assert told == await answer(pair, rpc, ours, path, str(uuid4()))
+
+    async def to_a_service(value: str) -> bytes:
+        request = valid_request(rpc, ours)
+        put(request, path, value)
+        return await outcome(method(pair, rpc)(request, metadata=AS_OPERATOR))
+
+    assert await to_a_service(gone.id_of(path[-1])) == await to_a_service(str(uuid4()))
+
+
+async def test_a_check_on_what_is_deleted_is_a_no(pair: Pair, ours_and_gone: tuple[Tenant, Tenant]) -> None:
+    _, gone = ours_and_gone
+    for request in (
+        CheckAccessRequest(project_id=gone.project_id, permission="project:read"),
+        CheckAccessRequest(organization_id=gone.organization_id, permission="organization:read"),
+    ):
+        told = await AccessServiceStub(pair.tenancy.channel).CheckAccess(request, metadata=gone.owner.metadata)
+        assert (told.allowed, told.source) == (False, RoleSource.ROLE_SOURCE_NOT_A_MEMBER)
 
 
 async def test_lists_leave_out_what_is_deleted(pair: Pair, people: People, write: Write) -> None:

@@ -75,6 +75,16 @@ async def test_the_list_has_everybody_with_a_role_or_an_override_and_says_where_
             await members.ListProjectMembers(request, metadata=person.metadata)
 
 
+async def test_an_override_counts_on_its_own_project_only(members: ProjectMemberServiceStub, people: People) -> None:
+    ada, bo, guest = await people.persons(3)
+    acme = await people.organization(ada, MEMBER=bo, GUEST=guest)
+    await people.project(acme, ada, ADMIN=bo, EDITOR=guest)
+    other = await people.project(acme, ada)
+    listed = await members.ListProjectMembers(pb.ListProjectMembersRequest(project_id=other), metadata=ada.metadata)
+    found = {member.user_id: member.role for member in listed.members}
+    assert found == {ada.user_id: role("ADMIN"), bo.user_id: role("VIEWER")}
+
+
 async def test_owners_cannot_be_overridden(members: ProjectMemberServiceStub, people: People) -> None:
     ada, bo = await people.persons(2)
     api = await people.project(await people.organization(ada, OWNER=bo), ada)
