@@ -25,7 +25,7 @@ class AccessHandlers(AccessServiceServicer):
         caller = current_caller()
         with reading() as read:
             question = self._question(read, "", request, caller)
-        least = self._least_role(request.permission)
+        least = await self._least_role(request.permission, question)
         return to_proto.check_access(request.permission, least, await self._checks.ask(question))
 
     async def BatchCheckAccess(
@@ -37,7 +37,10 @@ class AccessHandlers(AccessServiceServicer):
             questions = [
                 self._question(read, f"requests[{n}].", item, caller) for n, item in enumerate(request.requests[:1000])
             ]
-        needs = [self._least_role(item.permission) for item in request.requests]
+        needs = [
+            await self._least_role(item.permission, question)
+            for item, question in zip(request.requests, questions, strict=True)
+        ]
         results = []
         for item, least, answer in zip(request.requests, needs, await self._checks.answer_all(questions), strict=True):
             if not isinstance(answer, ServiceError):
@@ -70,9 +73,11 @@ class AccessHandlers(AccessServiceServicer):
             raise ServiceError(Reason.SESSION_REQUIRED)
         return Question(token or caller.token or "", organization_id, project_id)
 
-    def _least_role(self, permission: str) -> LeastRole:
+    async def _least_role(self, permission: str, question: Question) -> LeastRole:
         least = self._permissions.get(permission)
         if least is None:
+            # Strangers neither learn which permissions there are nor make us search for the nearest.
+            await self._checks.find_person(question.token)
             raise ServiceError(
                 Reason.PERMISSION_UNKNOWN, permission=permission, nearest=nearest(permission, self._permissions)
             )

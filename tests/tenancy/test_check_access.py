@@ -109,6 +109,15 @@ async def test_an_unknown_permission_is_an_error_that_names_the_nearest(
     )
 
 
+async def test_strangers_do_not_learn_which_permissions_there_are(access: AccessServiceStub) -> None:
+    question = ask("projects:read", str(uuid4()))
+    nobody = (("authorization", "Bearer s:x.y"),)
+    async with fails(Reason.SESSION_INVALID):
+        await access.CheckAccess(question, metadata=nobody)
+    async with fails(Reason.SESSION_INVALID):
+        await access.BatchCheckAccess(pb.BatchCheckAccessRequest(requests=[question]), metadata=nobody)
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
