@@ -7,7 +7,7 @@ from protos.tenancy.v1.access_pb2_grpc import AccessServiceServicer
 from shared.authentication import MAX_TOKEN
 from shared.caller import Caller, current_caller
 from shared.errors import ServiceError
-from shared.fields import Fields, reading
+from shared.fields import MAX_BATCH, Fields, reading
 from shared.interceptors import Context
 from shared.reasons import Reason
 from tenancy_service import to_proto
@@ -35,7 +35,8 @@ class AccessHandlers(AccessServiceServicer):
         with reading() as read:
             read.batch("requests", request.requests)
             questions = [
-                self._question(read, f"requests[{n}].", item, caller) for n, item in enumerate(request.requests[:1000])
+                self._question(read, f"requests[{n}].", item, caller)
+                for n, item in enumerate(request.requests[:MAX_BATCH])
             ]
         needs = [
             await self._least_role(item.permission, question)

@@ -12,8 +12,6 @@ from shared.reasons import Reason
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails
 
-SOURCE = RoleSource.Value
-
 
 @pytest.fixture(scope="module")
 def members(tenancy: grpc.aio.Channel) -> ProjectMemberServiceStub:
