@@ -10,15 +10,26 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from identity_service.access_policy import POLICY
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
-from identity_service.handlers.sessions import Sessions
-from identity_service.handlers.users import Users
+from identity_service.handlers.audit_events import AuditEvents
+from identity_service.handlers.events import Events
+from identity_service.handlers.factors import Factors
+from identity_service.handlers.services import Sessions, Users
+from identity_service.mail.outbox import Outbox
+from identity_service.origin import Origins
+from identity_service.parts import Parts
+from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
 from identity_service.queries import upkeep
+from identity_service.second_factor import SecondFactors
 from identity_service.settings import Settings
 from identity_service.tables import request_results
+from identity_service.throttle import Throttle
 from identity_service.touches import Touches
 from identity_service.validation import Validation
-from protos.identity.v1 import sessions_pb2, users_pb2
+from protos.identity.v1 import audit_events_pb2, events_pb2, factors_pb2, sessions_pb2, users_pb2
+from protos.identity.v1.audit_events_pb2_grpc import add_AuditServiceServicer_to_server
+from protos.identity.v1.events_pb2_grpc import add_EventServiceServicer_to_server
+from protos.identity.v1.factors_pb2_grpc import add_FactorServiceServicer_to_server
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
@@ -33,6 +44,9 @@ from shared.tidy import keep_tidy
 SERVICES: list[ServiceDescriptor] = [
     users_pb2.DESCRIPTOR.services_by_name["UserService"],
     sessions_pb2.DESCRIPTOR.services_by_name["SessionService"],
+    factors_pb2.DESCRIPTOR.services_by_name["FactorService"],
+    audit_events_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    events_pb2.DESCRIPTOR.services_by_name["EventService"],
 ]
 RPCS = rpc_names(SERVICES)
 # Called often enough that a log line for each would cost more than the answer.
@@ -59,14 +73,29 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     validation = Validation(database, touches, settings)
     passwords = Passwords()
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
-    results = RequestResults(database, request_results)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        request_results=RequestResults(database, request_results),
+        validation=validation,
+        passwords=passwords,
+        password_rules=PasswordRules(settings),
+        second_factors=SecondFactors(settings),
+        throttle=Throttle(database),
+        outbox=Outbox(),
+        origins=Origins(settings.trusted_proxies),
+    )
 
     def add(server: grpc.aio.Server) -> None:
-        add_UserServiceServicer_to_server(Users(database, results, passwords, settings), server)
-        add_SessionServiceServicer_to_server(Sessions(database, validation, passwords, settings), server)
+        add_UserServiceServicer_to_server(Users(parts), server)
+        add_SessionServiceServicer_to_server(Sessions(parts), server)
+        add_FactorServiceServicer_to_server(Factors(parts), server)
+        add_AuditServiceServicer_to_server(AuditEvents(parts), server)
+        add_EventServiceServicer_to_server(Events(parts), server)
 
     await database.open()
-    tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
+    useless = upkeep.useless(events_keep=timedelta(days=settings.events_keep_days))
+    tidying = asyncio.create_task(keep_tidy(database, useless))
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),

@@ -1,9 +1,21 @@
 """Every environment variable of identity, typed and checked at start."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)  # fmt: skip
 from pydantic_settings import NoDecode
 
 from shared.settings import CommonSettings, Switch, refuse_weak_secret, split_on_commas
@@ -13,7 +25,7 @@ MAX_SECRETS = 5
 
 def check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     values = [secret.get_secret_value() for secret in secrets]
-    if not 1 <= len(values) <= MAX_SECRETS:
+    if len(values) > MAX_SECRETS:
         raise ValueError(f"{len(values)} secrets, 1 to {MAX_SECRETS} are allowed, separated by commas")
     for place, value in enumerate(values, 1):
         try:
@@ -25,8 +37,30 @@ def check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
+def check_number(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not secrets:
+        raise ValueError(f"0 secrets, 1 to {MAX_SECRETS} are allowed, separated by commas")
+    return secrets
+
+
+def read_networks(value: object) -> object:
+    try:
+        return tuple(ip_network(part) for part in split_on_commas(value)) if isinstance(value, str) else value  # type: ignore[attr-defined]
+    except ValueError:
+        raise ValueError("needs networks such as 10.0.0.0/8 or addresses, separated by commas") from None
+
+
+def check_link(value: str) -> str:
+    if value and (not value.startswith(("https://", "http://")) or value.count("{token}") != 1):
+        raise ValueError("needs an http(s) address with {token} in it once, best behind a #")
+    return value
+
+
 # NoDecode: pydantic-settings would read JSON first, and a failure there hides every other wrong setting.
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
+AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
+Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
+Link = Annotated[str, AfterValidator(check_link)]
 
 
 class Settings(CommonSettings):
@@ -40,8 +74,29 @@ class Settings(CommonSettings):
     session_absolute_seconds: int = Field(
         43200, alias="SESSION_ABSOLUTE_SECONDS", ge=1, le=366 * 86400, examples=["43200"]
     )
+    sessions_per_user: int = Field(20, alias="SESSIONS_PER_USER", ge=1, le=1000, examples=["20"])
+    reauthentication_seconds: int = Field(300, alias="REAUTHENTICATION_SECONDS", ge=10, le=86400, examples=["300"])
     sign_up: Switch = Field(True, alias="SIGN_UP", examples=["on"])
     password_minimum: int = Field(15, alias="PASSWORD_MINIMUM", ge=8, le=64, examples=["15"])
+    password_minimum_with_second_factor: int = Field(
+        8, alias="PASSWORD_MINIMUM_WITH_SECOND_FACTOR", ge=8, le=64, examples=["8"]
+    )
+    common_passwords: FilePath | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
+    factor_secrets: AnySecrets = Field((), alias="FACTOR_SECRETS", examples=["<48 random characters>"])
+    trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
+    user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])
+    events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
+    product_name: str = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
+    smtp_url: SecretStr | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])
+    mail_from: str = Field("no-reply@localhost", alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
+    mail_folder: Path = Field(Path(".tenantry/mail"), alias="MAIL_FOLDER", examples=["/var/lib/tenantry/mail"])
+    mail_templates: DirectoryPath | None = Field(None, alias="MAIL_TEMPLATES", examples=["/etc/tenantry/mail"])
+    verify_email_url: Link = Field(
+        "", alias="VERIFY_EMAIL_URL", examples=["https://app.example.com/verify#token={token}"]
+    )
+    reset_password_url: Link = Field(
+        "", alias="RESET_PASSWORD_URL", examples=["https://app.example.com/reset#token={token}"]
+    )
     listen_address: str = Field(
         "127.0.0.1:50051", alias="LISTEN_ADDRESS", pattern=r"^(unix:.+|.+:\d+)$", examples=["127.0.0.1:50051"]
     )
@@ -60,6 +115,14 @@ class Settings(CommonSettings):
     @property
     def absolute(self) -> timedelta:
         return timedelta(seconds=self.session_absolute_seconds)
+
+    @property
+    def reauthentication(self) -> timedelta:
+        return timedelta(seconds=self.reauthentication_seconds)
+
+    @property
+    def purge_after(self) -> timedelta:
+        return timedelta(days=self.user_purge_days)
 
     @property
     def secret_bytes(self) -> tuple[bytes, ...]:

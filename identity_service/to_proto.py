@@ -2,11 +2,13 @@
 
 from identity_service.queries.validation import ValidSession
 from protos.identity.v1 import sessions_pb2, users_pb2
+from shared.caller import Caller
 from shared.database import Row
 from shared.errors import ServiceError
-from shared.timestamps import timestamp
+from shared.timestamps import optional_timestamp, timestamp
 
 STATES = {
+    "DELETED": users_pb2.USER_STATE_DELETED,
     "ACTIVE": users_pb2.USER_STATE_ACTIVE,
     "SUSPENDED": users_pb2.USER_STATE_SUSPENDED,
 }
@@ -22,6 +24,8 @@ def session(row: Row | ValidSession) -> sessions_pb2.Session:
         auth_time=timestamp(row.auth_time),
         ip=row.ip or "",
         user_agent=row.user_agent or "",
+        amr=row.amr,
+        device_name=row.device_name or "",
     )
 
 
@@ -31,8 +35,16 @@ def session_result(answer: ValidSession | ServiceError) -> sessions_pb2.SessionR
     return sessions_pb2.SessionResult(session=session(answer))
 
 
-def user(row: Row) -> users_pb2.User:
-    return users_pb2.User(
+def user(row: Row, caller: Caller) -> users_pb2.User:
+    """As the caller may see it: private metadata is for services that call without a person."""
+    message = public_user(row)
+    if caller.person is None and caller.service is not None and row.private_metadata:
+        message.private_metadata.update(row.private_metadata)
+    return message
+
+
+def public_user(row: Row) -> users_pb2.User:
+    message = users_pb2.User(
         user_id=str(row.user_id),
         email=row.email,
         display_name=row.display_name,
@@ -40,7 +52,15 @@ def user(row: Row) -> users_pb2.User:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
+        external_id=row.external_id or "",
+        has_second_factor=row.has_second_factor,
+        email_verified_time=optional_timestamp(row.email_verified_time),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
 
 
 def etag(row: Row) -> str:

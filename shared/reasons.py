@@ -37,6 +37,26 @@ class Reason(Enum):
         "The email address or the password is wrong.",
         "Check both; nobody is told which of the two it was.",
     )
+    CHALLENGE_INVALID = Entry(
+        StatusCode.UNAUTHENTICATED,
+        "This sign-in is over: completed, too old, or never begun.",
+        "Sign in again with email and password.",
+    )
+    PASSWORD_WRONG = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "The current password is wrong.",
+        "Check it; who forgot it can use StartPasswordReset.",
+    )
+    CODE_WRONG = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "The code is wrong, too old or used already.",
+        "Send the code that the authenticator app shows now, or another recovery code.",
+    )
+    REAUTHENTICATION_REQUIRED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This needs a more recent sign-in, with the second factor if there is one.",
+        "Call SessionService/RefreshSession, then send this call again with the new token.",
+    )
     SERVICE_KEY_REQUIRED = Entry(
         StatusCode.PERMISSION_DENIED,
         'Only services may call this: metadata "x-service-key: <name>.<secret>".',
@@ -89,6 +109,11 @@ class Reason(Enum):
         "This request_id was used within 24 hours for a request with other content.",
         "Make a new request_id for each new request.",
     )
+    CURSOR_INVALID = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "This is not a cursor of this stream.",
+        "Send the cursor of the last message you handled, or none to begin now.",
+    )
     METHOD_UNKNOWN = Entry(
         StatusCode.UNIMPLEMENTED,
         "There is no such RPC here.",
@@ -99,6 +124,11 @@ class Reason(Enum):
         StatusCode.ALREADY_EXISTS,
         "An account with this email address exists.",
         "Sign in instead, or use another address.",
+    )
+    EXTERNAL_ID_TAKEN = Entry(
+        StatusCode.ALREADY_EXISTS,
+        "An account with this external id exists.",
+        "Look it up with LookUpUser; an external id belongs to one account.",
     )
     SLUG_TAKEN = Entry(
         StatusCode.ALREADY_EXISTS,
@@ -113,7 +143,7 @@ class Reason(Enum):
     USER_NOT_FOUND = Entry(
         StatusCode.NOT_FOUND,
         "There is no such user.",
-        "Create them first: UserService/SignUp.",
+        "Create them first: UserService/CreateUser.",
     )
     MEMBER_NOT_FOUND = Entry(
         StatusCode.NOT_FOUND,
@@ -125,7 +155,37 @@ class Reason(Enum):
         "You have no valid session with this id.",
         "List your sessions with ListSessions.",
     )
+    TOKEN_INVALID = Entry(
+        StatusCode.NOT_FOUND,
+        "The link or token is not valid: used, too old, or replaced by a newer one.",
+        "Ask for a new mail.",
+    )
+    FACTOR_NOT_FOUND = Entry(
+        StatusCode.NOT_FOUND,
+        "The account has no second factor, or none to confirm.",
+        "Begin with FactorService/EnrollTotp.",
+    )
     # What the state allows
+    FACTOR_EXISTS = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The account has a second factor.",
+        "Remove it first: FactorService/RemoveTotp.",
+    )
+    SECOND_FACTOR_CLOSED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This deployment takes no second factors.",
+        "Operators open them with FACTOR_SECRETS; make one with: tenantry secrets make",
+    )
+    PASSWORD_TOO_SHORT = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The password is too short to stand alone, without a second factor.",
+        "Choose a longer one with ChangePassword first.",
+    )
+    CURSOR_EXPIRED = Entry(
+        StatusCode.OUT_OF_RANGE,
+        "The events after this cursor are no longer kept.",
+        "Begin anew with a snapshot; operators: see EVENTS_KEEP_DAYS.",
+    )
     LAST_OWNER = Entry(
         StatusCode.FAILED_PRECONDITION,
         "An organization always keeps an owner, and this is the last one.",
@@ -147,6 +207,16 @@ class Reason(Enum):
         "Send the call again.",
     )
     # What the services can do right now
+    THROTTLED = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "Too many tries.",
+        "Try again after the time in RetryInfo.",
+    )
+    STREAMS_BUSY = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "Too many event streams are open.",
+        "Close the ones you do not read, or try again after the time in RetryInfo.",
+    )
     HASHING_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "Too many passwords are being checked at this moment.",

@@ -8,7 +8,8 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
-from tenantry.failures import NOT_REACHED, REFUSED, Failure
+from tenantry import run_state
+from tenantry.failures import NOT_REACHED, REFUSED, WRONG_USE, Failure
 
 Response = TypeVar("Response", bound=Message)
 Metadata = tuple[tuple[str, str], ...]
@@ -64,6 +65,14 @@ def failed(error: Any) -> CallFailed:
 
 def bearer(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
+
+
+def operator() -> Metadata:
+    """The key of the running pair's operator, or the one in the environment."""
+    key = run_state.service_key()
+    if key is None:
+        raise Failure("TENANTRY_SERVICE_KEY is not set", WRONG_USE, "it is in .tenantry/env of the running pair")
+    return service_key(key)
 
 
 def service_key(key: str) -> Metadata:

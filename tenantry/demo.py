@@ -69,7 +69,7 @@ def run(as_json: bool) -> None:
 
 
 def tell(acts: Acts) -> list[Line]:
-    people = {name: acts.sign_up_and_in(name) for name in ("ada", "bo", "zoe")}
+    people = {name: acts.create_and_sign_in(name) for name in ("ada", "bo", "zoe")}
     ada, bo = people["ada"], people["bo"]
     organization = acts.create_organization(ada, "acme")
     projects = {slug: acts.create_project(ada, organization, slug) for slug in ("api", "web")}

@@ -1,12 +1,13 @@
 """SQL of sessions. Express apps write the same rows; who judges them is always the database's clock."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Interval, bindparam, delete, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import INET
 
-from identity_service.tables import sessions
+from identity_service.tables import sessions, users
 from shared.database import Row, Tx, first, many, one
 
 SHOWN = (
@@ -18,6 +19,8 @@ SHOWN = (
     sessions.c.auth_time,
     func.host(sessions.c.ip).label("ip"),
     sessions.c.user_agent,
+    sessions.c.amr,
+    sessions.c.device_name,
 )
 
 
@@ -39,6 +42,8 @@ async def insert_session(
     absolute: timedelta,
     ip: str | None,
     user_agent: str,
+    amr: Sequence[str],
+    device_name: str,
 ) -> Row:
     expire = whole_seconds_after(idle)
     cookie = func.jsonb_build_object(
@@ -55,6 +60,8 @@ async def insert_session(
         absolute_expires_at=whole_seconds_after(absolute),
         ip=bindparam(None, ip, INET),
         user_agent=user_agent,
+        amr=list(amr),
+        device_name=device_name,
     )
     return await one(tx, statement.returning(*SHOWN))
 
@@ -75,16 +82,35 @@ async def list_sessions(tx: Tx, *, user_id: UUID, before: tuple[datetime, UUID] 
     return await many(tx, newest_first.limit(limit))
 
 
-async def delete_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> None:
-    """For good: the table's triggers remember it."""
+async def delete_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> bool:
+    """For good: the table's triggers remember it. Whether it was there, valid or expired."""
     mine = (sessions.c.user_id == str(user_id), sessions.c.session_id == session_id)
-    await tx.execute(delete(sessions).where(*mine))
+    return await first(tx, delete(sessions).where(*mine).returning(sessions.c.session_id)) is not None
 
 
-async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None) -> int:
-    """All of the user's sessions, also those that have expired; how many of them were valid."""
+async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None) -> list[UUID]:
+    """All of the user's sessions, also those that have expired; the ids of those that were valid."""
     statement = delete(sessions).where(sessions.c.user_id == str(user_id))
     if all_but is not None:
         statement = statement.where(sessions.c.session_id != all_but)
-    were_valid = await tx.execute(statement.returning(valid()))
-    return sum(were_valid.scalars())
+    ended = await many(tx, statement.returning(sessions.c.session_id, valid().label("was_valid")))
+    return [row.session_id for row in ended if row.was_valid]
+
+
+async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int) -> list[UUID]:
+    """The user's valid sessions beyond the `keep` newest."""
+    newest_first = sessions.c.created_at.desc(), sessions.c.session_id.desc()
+    beyond = (
+        select(sessions.c.sid).where(sessions.c.user_id == str(user_id), valid()).order_by(*newest_first).offset(keep)
+    )
+    statement = delete(sessions).where(sessions.c.sid.in_(beyond)).returning(sessions.c.session_id)
+    return [row.session_id for row in await many(tx, statement)]
+
+
+async def get_recent(tx: Tx, *, user_id: UUID, session_id: UUID, within: timedelta) -> bool:
+    """Whether this valid session was signed in not longer ago than `within`, with the second factor if there is one."""
+    recent = sessions.c.auth_time > func.now() - bindparam(None, within, Interval)
+    strong = ~users.c.has_second_factor | sessions.c.amr.contains(["mfa"])
+    mine = (sessions.c.user_id == str(user_id), sessions.c.session_id == session_id, valid())
+    row = await first(tx, select(recent & strong).select_from(sessions, users).where(users.c.user_id == user_id, *mine))
+    return row is not None and bool(row[0])

@@ -5,17 +5,40 @@ from datetime import timedelta
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 
-from identity_service.tables import ended_sessions, request_results, session_limits, sessions
+from identity_service.tables import (
+    ended_sessions,
+    events,
+    known_devices,
+    login_throttle,
+    one_time_tokens,
+    outbox_emails,
+    request_results,
+    session_limits,
+    sessions,
+    users,
+)
 from shared.database import Tx
 from shared.request_results import no_longer_needed
 from shared.tidy import Useless
 
-USELESS: Useless = {
-    sessions: sessions.c.expire < func.now(),
-    # Sids that no Express app can still be about to write.
-    ended_sessions: ended_sessions.c.keep_until < func.now(),
-    request_results: no_longer_needed(request_results),
-}
+KNOWN_DEVICES_DAYS = 180
+SENT_MAILS_DAYS = 7
+
+
+def useless(*, events_keep: timedelta) -> Useless:
+    """Rows that have had their time. Who deleted an account is past its purge time here, and goes for good."""
+    return {
+        sessions: sessions.c.expire < func.now(),
+        # Sids that no Express app can still be about to write.
+        ended_sessions: ended_sessions.c.keep_until < func.now(),
+        request_results: no_longer_needed(request_results),
+        one_time_tokens: one_time_tokens.c.expire_time < func.now(),
+        login_throttle: login_throttle.c.allowed_at < func.now(),
+        known_devices: known_devices.c.last_used_time < func.now() - timedelta(days=KNOWN_DEVICES_DAYS),
+        outbox_emails: outbox_emails.c.sent_time < func.now() - timedelta(days=SENT_MAILS_DAYS),
+        events: events.c.create_time < func.now() - events_keep,
+        users: users.c.purge_time < func.now(),
+    }
 
 
 async def update_session_limits(tx: Tx, *, absolute: timedelta) -> None:

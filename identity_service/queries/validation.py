@@ -13,7 +13,7 @@ from shared.database import Database, Tx
 # tell them apart, as a regular expression would double the cost of the whole statement.
 VALID_SESSIONS = """
 SELECT asked.place, s.session_id, u.user_id, s.created_at, s.expire, s.last_seen_at, s.auth_time, host(s.ip),
-       s.user_agent, s.last_seen_at < now() - %s::interval
+       s.user_agent, s.amr, s.device_name, s.last_seen_at < now() - %s::interval
   FROM unnest(%s::text[]) WITH ORDINALITY AS asked (sid, place)
   JOIN session s
     ON s.sid = asked.sid
@@ -57,6 +57,8 @@ class ValidSession(NamedTuple):
     auth_time: datetime
     ip: str | None
     user_agent: str | None
+    amr: list[str]
+    device_name: str | None
     is_touch_due: bool
 
 

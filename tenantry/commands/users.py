@@ -23,9 +23,11 @@ def create(email: str, name: str, quiet: bool, as_json: bool) -> None:
 
     typed = "" if quiet or not sys.stdin.isatty() else ask_for_password()
     password = typed or passwords.make_readable()
-    request = pb.SignUpRequest(email=email, password=password, display_name=name)
+    request = pb.CreateUserRequest(email=email, password=password, display_name=name)
     with client.connect(run_state.addresses()["identity"]) as channel:
-        user = client.call(channel, "identity.v1.UserService/SignUp", request, pb.SignUpResponse).user
+        user = client.call(
+            channel, "identity.v1.UserService/CreateUser", request, pb.CreateUserResponse, client.operator()
+        ).user
     made = {} if typed else {"password": password}
     if as_json:
         click.echo(

@@ -1,14 +1,17 @@
 """People and places for tests. Sessions are real rows, made without hashing a password."""
 
+import functools
 import itertools
 import json
 from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
+from argon2 import PasswordHasher
 from uuid_utils.compat import uuid7
 
 from identity_service import tokens
+from identity_service.passwords import MEMORY, PARALLELISM, TIME
 from protos.tenancy.v1.organization_members_pb2 import AddOrganizationMemberRequest
 from protos.tenancy.v1.organization_members_pb2_grpc import OrganizationMemberServiceStub
 from protos.tenancy.v1.organizations_pb2 import CreateOrganizationRequest
@@ -23,9 +26,11 @@ from tenantry.testing.pair import OPERATOR_KEY, Pair
 Metadata = tuple[tuple[str, str], ...]
 AS_OPERATOR: Metadata = (("x-service-key", OPERATOR_KEY),)
 
-INSERT_USER = "INSERT INTO users (user_id, email, email_key, display_name) VALUES (%s, %s, %s, %s)"
-INSERT_SESSION = """INSERT INTO session (sid, sess, expire)
-                    VALUES (%s, %s, date_trunc('second', now() + interval '30 minutes')) RETURNING session_id"""
+INSERT_USER = """INSERT INTO users (user_id, email, email_key, display_name, password_hash, email_verified_time)
+                 VALUES (%s, %s, %s, %s, %s, now())"""
+INSERT_SESSION = """INSERT INTO session (sid, sess, expire, amr)
+                    VALUES (%s, %s, date_trunc('second', now() + interval '30 minutes'), '{pwd}')
+                    RETURNING session_id"""
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,22 @@ class People:
         self._pair = pair
         self._numbers = itertools.count(1)
 
-    async def person(self, name: str = "person") -> TestPerson:
-        [made] = await self.persons(1, name)
+    async def person(self, name: str = "person", password: str | None = None) -> TestPerson:
+        [made] = await self.persons(1, name, password)
         return made
 
-    async def persons(self, count: int, name: str = "person") -> list[TestPerson]:
+    async def persons(self, count: int, name: str = "person", password: str | None = None) -> list[TestPerson]:
+        """Without a password nobody can sign in as them, but they are signed in."""
         async with await psycopg.AsyncConnection.connect(self._pair.identity.database_url) as connection:
-            return [await self._person(connection, name) for _ in range(count)]
+            return [await self._person(connection, name, password) for _ in range(count)]
 
-    async def _person(self, connection: "psycopg.AsyncConnection[tuple[object, ...]]", name: str) -> TestPerson:
+    async def _person(
+        self, connection: "psycopg.AsyncConnection[tuple[object, ...]]", name: str, password: str | None
+    ) -> TestPerson:
         user_id = uuid7()
         email = f"{name}.{next(self._numbers)}.{user_id.hex[-6:]}@example.com"
-        await connection.execute(INSERT_USER, (user_id, email, email, name))
+        hashed = hash_of(password) if password else None
+        await connection.execute(INSERT_USER, (user_id, email, email, name, hashed))
         sid, session_id = await insert_session(connection, user_id)
         token = tokens.sign(sid, self._pair.session_secret)
         return TestPerson(str(user_id), email, token, str(session_id), sid)
@@ -111,6 +120,12 @@ class People:
             role=ProjectRole[role].value,  # type: ignore[arg-type]
         )
         await ProjectMemberServiceStub(self._pair.tenancy.channel).SetProjectRole(request, metadata=admin.metadata)
+
+
+@functools.cache
+def hash_of(password: str) -> str:
+    """With the parameters of production; once for each password."""
+    return PasswordHasher(TIME, MEMORY, PARALLELISM).hash(password)
 
 
 async def insert_session(

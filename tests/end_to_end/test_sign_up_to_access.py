@@ -10,7 +10,7 @@ import pytest
 
 from protos.identity.v1.sessions_pb2 import CreateSessionRequest, ListSessionsRequest, RevokeSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from protos.identity.v1.users_pb2 import DeleteUserRequest, SignUpRequest
+from protos.identity.v1.users_pb2 import CreateUserRequest, DeleteUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from protos.tenancy.v1.access_pb2 import CheckAccessRequest
 from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
@@ -27,6 +27,7 @@ from shared.reasons import Reason
 from tests.calls import code, fails
 from tests.command_line.launched import Launched, launched, new_folder
 
+Metadata = tuple[tuple[str, str], ...]
 PASSWORD = "tulip-orbit-canyon-93-maple"
 
 
@@ -37,9 +38,10 @@ def up() -> Iterator[Launched]:
         yield running
 
 
-async def sign_in(identity: grpc.aio.Channel, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+async def sign_in(identity: grpc.aio.Channel, name: str, as_operator: Metadata) -> tuple[str, Metadata]:
     email = f"{name}@example.com"
-    made = await UserServiceStub(identity).SignUp(SignUpRequest(email=email, password=PASSWORD, display_name=name))
+    new = CreateUserRequest(email=email, password=PASSWORD, display_name=name)
+    made = await UserServiceStub(identity).CreateUser(new, metadata=as_operator)
     request = CreateSessionRequest(email=email.upper(), password=PASSWORD)
     session = await SessionServiceStub(identity).CreateSession(request)
     return made.user.user_id, (("authorization", f"Bearer {session.token}"),)
@@ -50,8 +52,8 @@ async def test_from_sign_up_to_the_check_after_a_sign_out(up: Launched) -> None:
     tenancy = grpc.aio.insecure_channel(up.state["tenancy"]["address"])
     access = AccessServiceStub(tenancy)
     as_operator = (("x-service-key", up.state["service_keys"]["operator"]),)
-    _, as_ada = await sign_in(identity, "ada")
-    bo, as_bo = await sign_in(identity, "bo")
+    _, as_ada = await sign_in(identity, "ada", as_operator)
+    bo, as_bo = await sign_in(identity, "bo", as_operator)
 
     made = await OrganizationServiceStub(tenancy).CreateOrganization(
         CreateOrganizationRequest(slug="acme"), metadata=as_ada
@@ -89,7 +91,8 @@ async def test_from_sign_up_to_the_check_after_a_sign_out(up: Launched) -> None:
 async def test_stopping_under_load_answers_what_it_took_and_never_wrongly(up: Launched) -> None:
     identity = grpc.aio.insecure_channel(up.state["identity"]["address"])
     tenancy = grpc.aio.insecure_channel(up.state["tenancy"]["address"])
-    _, as_ada = await sign_in(identity, "ada")
+    as_operator = (("x-service-key", up.state["service_keys"]["operator"]),)
+    _, as_ada = await sign_in(identity, "ada", as_operator)
     made = await OrganizationServiceStub(tenancy).CreateOrganization(
         CreateOrganizationRequest(slug="acme"), metadata=as_ada
     )

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from identity_service import tokens
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from protos.identity.v1.users_pb2 import SignUpRequest
+from protos.identity.v1.users_pb2 import CreateUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, identity_settings, running_identity
@@ -59,9 +59,9 @@ async def row(rows: Rows, token: str) -> tuple[float, float]:
 async def test_express_accepts_a_session_made_by_identity(
     pair: Pair, sessions: SessionServiceStub, express: ExpressApp
 ) -> None:
-    sign_up = SignUpRequest(email=f"ada.{uuid4().hex[:8]}@example.com", password="tulip orbit canyon")
-    user = (await UserServiceStub(pair.identity.channel).SignUp(sign_up)).user
-    sign_in = pb.CreateSessionRequest(email=sign_up.email, password=sign_up.password)
+    new = CreateUserRequest(email=f"ada.{uuid4().hex[:8]}@example.com", password="tulip orbit canyon")
+    user = (await UserServiceStub(pair.identity.channel).CreateUser(new, metadata=AS_OPERATOR)).user
+    sign_in = pb.CreateSessionRequest(email=new.email, password=new.password)
     token = (await sessions.CreateSession(sign_in)).token
     for _ in range(2):
         reply = await call(express, "GET", "/me", token)

@@ -1,4 +1,4 @@
-"""Idempotency of signing up: one effect for each request_id."""
+"""Idempotency of creating an account: one effect for each request_id."""
 
 import asyncio
 from uuid import uuid4
@@ -6,15 +6,16 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from protos.identity.v1.users_pb2 import SignUpRequest, User
+from protos.identity.v1.users_pb2 import CreateUserRequest, User
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
+from tenantry.testing.people import AS_OPERATOR
 from tests.calls import fails, read
 from tests.identity.conftest import Rows
 
 
-def request() -> SignUpRequest:
-    return SignUpRequest(
+def request() -> CreateUserRequest:
+    return CreateUserRequest(
         email=f"ada.{uuid4().hex[:8]}@example.com",
         password="tulip orbit canyon",
         display_name="Ada",
@@ -22,7 +23,7 @@ def request() -> SignUpRequest:
     )
 
 
-async def count(rows: Rows, asked: SignUpRequest) -> int:
+async def count(rows: Rows, asked: CreateUserRequest) -> int:
     query = "SELECT count(*) FROM users WHERE email_key = %s"
     row = await (await rows.execute(query, (asked.email,))).fetchone()
     assert row is not None
@@ -30,16 +31,16 @@ async def count(rows: Rows, asked: SignUpRequest) -> int:
 
 
 @pytest.fixture
-async def signed_up(users: UserServiceStub) -> tuple[SignUpRequest, User]:
+async def signed_up(users: UserServiceStub) -> tuple[CreateUserRequest, User]:
     asked = request()
-    return asked, (await users.SignUp(asked)).user
+    return asked, (await users.CreateUser(asked, metadata=AS_OPERATOR)).user
 
 
-async def patiently(users: UserServiceStub, asked: SignUpRequest) -> User:
+async def patiently(users: UserServiceStub, asked: CreateUserRequest) -> User:
     """As a client does: HASHING_BUSY is tried again after the time in RetryInfo."""
     while True:
         try:
-            return (await users.SignUp(asked)).user
+            return (await users.CreateUser(asked, metadata=AS_OPERATOR)).user
         except grpc.aio.AioRpcError as error:
             failure = read(error)
             assert failure.reason == "HASHING_BUSY"
@@ -54,42 +55,44 @@ async def test_fifty_at_once_make_one_account(users: UserServiceStub, rows: Rows
     assert await count(rows, asked) == 1
 
 
-async def test_a_repeat_gets_the_first_answer(users: UserServiceStub, signed_up: tuple[SignUpRequest, User]) -> None:
+async def test_a_repeat_gets_the_first_answer(
+    users: UserServiceStub, signed_up: tuple[CreateUserRequest, User]
+) -> None:
     asked, first = signed_up
-    assert (await users.SignUp(asked)).user == first
+    assert (await users.CreateUser(asked, metadata=AS_OPERATOR)).user == first
 
 
 async def test_a_request_id_serves_one_content_only(
-    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+    users: UserServiceStub, signed_up: tuple[CreateUserRequest, User]
 ) -> None:
     asked, _ = signed_up
     asked.display_name = "Eve"
     async with fails(Reason.REQUEST_ID_REUSED):
-        await users.SignUp(asked)
+        await users.CreateUser(asked, metadata=AS_OPERATOR)
 
 
 async def test_without_a_request_id_a_repeat_is_a_second_request(
-    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+    users: UserServiceStub, signed_up: tuple[CreateUserRequest, User]
 ) -> None:
     asked, _ = signed_up
     asked.ClearField("request_id")
     async with fails(Reason.EMAIL_TAKEN):
-        await users.SignUp(asked)
+        await users.CreateUser(asked, metadata=AS_OPERATOR)
 
 
 async def test_a_failure_leaves_the_request_id_free(
-    users: UserServiceStub, signed_up: tuple[SignUpRequest, User]
+    users: UserServiceStub, signed_up: tuple[CreateUserRequest, User]
 ) -> None:
     taken = request()
     taken.email = signed_up[0].email
     async with fails(Reason.EMAIL_TAKEN):
-        await users.SignUp(taken)
+        await users.CreateUser(taken, metadata=AS_OPERATOR)
     taken.email = request().email
-    await users.SignUp(taken)
+    await users.CreateUser(taken, metadata=AS_OPERATOR)
 
 
 async def test_a_day_later_the_request_id_is_free(
-    users: UserServiceStub, rows: Rows, signed_up: tuple[SignUpRequest, User]
+    users: UserServiceStub, rows: Rows, signed_up: tuple[CreateUserRequest, User]
 ) -> None:
     asked, first = signed_up
     await rows.execute(
@@ -97,12 +100,12 @@ async def test_a_day_later_the_request_id_is_free(
         (asked.request_id,),
     )
     asked.email = request().email
-    assert (await users.SignUp(asked)).user.user_id != first.user_id
+    assert (await users.CreateUser(asked, metadata=AS_OPERATOR)).user.user_id != first.user_id
 
 
 async def test_what_is_stored_tells_nothing_about_the_password(users: UserServiceStub, rows: Rows) -> None:
     """A repeat with another password is a repeat: no hash of it is kept that could be tried against."""
     asked = request()
-    first = (await users.SignUp(asked)).user
+    first = (await users.CreateUser(asked, metadata=AS_OPERATOR)).user
     asked.password = "another password here"
-    assert (await users.SignUp(asked)).user == first
+    assert (await users.CreateUser(asked, metadata=AS_OPERATOR)).user == first

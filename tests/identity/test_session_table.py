@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
-from identity_service.queries.upkeep import USELESS
+from identity_service.queries.upkeep import useless
 from shared.database import Database
 from shared.tidy import tidy
 from tenantry.testing.databases import Databases
@@ -119,7 +120,7 @@ async def test_expired_rows_are_cleared_away_and_their_sids_remembered(pair: Pai
         "INSERT INTO request_results VALUES ('', 'm', %s, '', '', now() - interval '25 hours')", (uuid4(),)
     )
     database = Database(pair.identity.database_url, pool_size=1, name="t", constraint_errors=CONSTRAINT_ERRORS)
-    await tidy(database, USELESS)
+    await tidy(database, useless(events_keep=timedelta(days=30)))
     await database.close()
     assert await one(rows, "SELECT count(*) FROM session WHERE sid = ANY(%s)", [ada.sid, bo.sid]) == (1,)
     assert await one(rows, "SELECT count(*) FROM session_ended WHERE sid = %s", ada.sid) == (1,)

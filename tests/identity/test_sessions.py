@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from identity_service import tokens
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from protos.identity.v1.users_pb2 import SignUpRequest
+from protos.identity.v1.users_pb2 import CreateUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
 from tenantry.testing.pair import Pair
@@ -22,7 +22,7 @@ PASSWORD = "tulip orbit canyon"
 async def account(users: UserServiceStub) -> str:
     """The email of a new one with PASSWORD."""
     email = f"Ada.{uuid4().hex[:8]}@example.com"
-    await users.SignUp(SignUpRequest(email=email, password=PASSWORD))
+    await users.CreateUser(CreateUserRequest(email=email, password=PASSWORD), metadata=AS_OPERATOR)
     return email
 
 

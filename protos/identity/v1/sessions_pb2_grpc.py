@@ -43,6 +43,11 @@ class SessionServiceStub:
                 request_serializer=protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionRequest.SerializeToString,
                 response_deserializer=protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionResponse.FromString,
                 _registered_method=True)
+        self.RefreshSession = channel.unary_unary(
+                '/identity.v1.SessionService/RefreshSession',
+                request_serializer=protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionResponse.FromString,
+                _registered_method=True)
         self.ValidateSession = channel.unary_unary(
                 '/identity.v1.SessionService/ValidateSession',
                 request_serializer=protos_dot_identity_dot_v1_dot_sessions__pb2.ValidateSessionRequest.SerializeToString,
@@ -89,7 +94,18 @@ class SessionServiceServicer:
 
     def CreateSession(self, request, context):
         """Signs a person in. Public. An unknown address and a wrong password get the same answer after
-        the same time: SIGN_IN_FAILED. Under load: HASHING_BUSY with RetryInfo.
+        the same time: SIGN_IN_FAILED. Who has a second factor gets a `challenge` instead of a token, and calls
+        again with its token and a code. Errors: SIGN_IN_FAILED, CODE_WRONG, CHALLENGE_INVALID, THROTTLED and
+        HASHING_BUSY with RetryInfo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshSession(self, request, context):
+        """Proves again who the person is, with the password and, where there is a second factor, a code: a new token,
+        and the one of this call is dead in the same moment. For what needs a recent sign-in.
+        Errors: PASSWORD_WRONG, CODE_WRONG, BAD_REQUEST without a code, THROTTLED, HASHING_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +171,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.CreateSession,
                     request_deserializer=protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionRequest.FromString,
                     response_serializer=protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionResponse.SerializeToString,
+            ),
+            'RefreshSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshSession,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionResponse.SerializeToString,
             ),
             'ValidateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateSession,
@@ -223,6 +244,33 @@ class SessionService:
             '/identity.v1.SessionService/CreateSession',
             protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionRequest.SerializeToString,
             protos_dot_identity_dot_v1_dot_sessions__pb2.CreateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.SessionService/RefreshSession',
+            protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_sessions__pb2.RefreshSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

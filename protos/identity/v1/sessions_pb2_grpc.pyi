@@ -22,7 +22,14 @@ class SessionServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.CreateSessionRequest, _sessions_pb2.CreateSessionResponse]
     """Signs a person in. Public. An unknown address and a wrong password get the same answer after
-    the same time: SIGN_IN_FAILED. Under load: HASHING_BUSY with RetryInfo.
+    the same time: SIGN_IN_FAILED. Who has a second factor gets a `challenge` instead of a token, and calls
+    again with its token and a code. Errors: SIGN_IN_FAILED, CODE_WRONG, CHALLENGE_INVALID, THROTTLED and
+    HASHING_BUSY with RetryInfo.
+    """
+    RefreshSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RefreshSessionRequest, _sessions_pb2.RefreshSessionResponse]
+    """Proves again who the person is, with the password and, where there is a second factor, a code: a new token,
+    and the one of this call is dead in the same moment. For what needs a recent sign-in.
+    Errors: PASSWORD_WRONG, CODE_WRONG, BAD_REQUEST without a code, THROTTLED, HASHING_BUSY.
     """
     ValidateSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ValidateSessionRequest, _sessions_pb2.ValidateSessionResponse]
     """Says whose session a token is, from the database at this moment. Services only.
@@ -60,7 +67,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_sessions_pb2.CreateSessionRequest, _abc.Awaitable[_sessions_pb2.CreateSessionResponse]],
     ) -> _abc.Awaitable[_sessions_pb2.CreateSessionResponse]:
         """Signs a person in. Public. An unknown address and a wrong password get the same answer after
-        the same time: SIGN_IN_FAILED. Under load: HASHING_BUSY with RetryInfo.
+        the same time: SIGN_IN_FAILED. Who has a second factor gets a `challenge` instead of a token, and calls
+        again with its token and a code. Errors: SIGN_IN_FAILED, CODE_WRONG, CHALLENGE_INVALID, THROTTLED and
+        HASHING_BUSY with RetryInfo.
+        """
+
+    @_abc_1.abstractmethod
+    def RefreshSession(
+        self,
+        request: _sessions_pb2.RefreshSessionRequest,
+        context: _aio.ServicerContext[_sessions_pb2.RefreshSessionRequest, _abc.Awaitable[_sessions_pb2.RefreshSessionResponse]],
+    ) -> _abc.Awaitable[_sessions_pb2.RefreshSessionResponse]:
+        """Proves again who the person is, with the password and, where there is a second factor, a code: a new token,
+        and the one of this call is dead in the same moment. For what needs a recent sign-in.
+        Errors: PASSWORD_WRONG, CODE_WRONG, BAD_REQUEST without a code, THROTTLED, HASHING_BUSY.
         """
 
     @_abc_1.abstractmethod

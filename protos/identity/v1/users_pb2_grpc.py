@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from protos.identity.v1 import credentials_pb2 as protos_dot_identity_dot_v1_dot_credentials__pb2
 from protos.identity.v1 import users_pb2 as protos_dot_identity_dot_v1_dot_users__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -26,7 +27,10 @@ if _version_not_supported:
 
 
 class UserServiceStub:
-    """People: who they are and how they sign up.
+    """People: who they are, how they sign up, and how their accounts end.
+
+    Every change takes an optional `request_id` (AIP-155), but for those whose answer is a secret: to repeat it,
+    the secret would have to be kept.
     """
 
     def __init__(self, channel):
@@ -40,6 +44,36 @@ class UserServiceStub:
                 request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.SignUpRequest.SerializeToString,
                 response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.SignUpResponse.FromString,
                 _registered_method=True)
+        self.StartEmailVerification = channel.unary_unary(
+                '/identity.v1.UserService/StartEmailVerification',
+                request_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationResponse.FromString,
+                _registered_method=True)
+        self.FinishEmailVerification = channel.unary_unary(
+                '/identity.v1.UserService/FinishEmailVerification',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationResponse.FromString,
+                _registered_method=True)
+        self.StartPasswordReset = channel.unary_unary(
+                '/identity.v1.UserService/StartPasswordReset',
+                request_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.FinishPasswordReset = channel.unary_unary(
+                '/identity.v1.UserService/FinishPasswordReset',
+                request_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/identity.v1.UserService/ChangePassword',
+                request_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.ChangeEmail = channel.unary_unary(
+                '/identity.v1.UserService/ChangeEmail',
+                request_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailResponse.FromString,
+                _registered_method=True)
         self.GetUser = channel.unary_unary(
                 '/identity.v1.UserService/GetUser',
                 request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.GetUserRequest.SerializeToString,
@@ -50,32 +84,121 @@ class UserServiceStub:
                 request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.UpdateUserRequest.SerializeToString,
                 response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.UpdateUserResponse.FromString,
                 _registered_method=True)
-        self.BatchGetUsers = channel.unary_unary(
-                '/identity.v1.UserService/BatchGetUsers',
-                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersRequest.SerializeToString,
-                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersResponse.FromString,
-                _registered_method=True)
         self.DeleteUser = channel.unary_unary(
                 '/identity.v1.UserService/DeleteUser',
                 request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserRequest.SerializeToString,
                 response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserResponse.FromString,
                 _registered_method=True)
+        self.UndeleteUser = channel.unary_unary(
+                '/identity.v1.UserService/UndeleteUser',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserResponse.FromString,
+                _registered_method=True)
+        self.CreateUser = channel.unary_unary(
+                '/identity.v1.UserService/CreateUser',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.CreateUserRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.CreateUserResponse.FromString,
+                _registered_method=True)
+        self.ImportUsers = channel.unary_unary(
+                '/identity.v1.UserService/ImportUsers',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersResponse.FromString,
+                _registered_method=True)
+        self.BatchGetUsers = channel.unary_unary(
+                '/identity.v1.UserService/BatchGetUsers',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersResponse.FromString,
+                _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/identity.v1.UserService/ListUsers',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.LookUpUser = channel.unary_unary(
+                '/identity.v1.UserService/LookUpUser',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserResponse.FromString,
+                _registered_method=True)
+        self.SuspendUser = channel.unary_unary(
+                '/identity.v1.UserService/SuspendUser',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserResponse.FromString,
+                _registered_method=True)
+        self.ReactivateUser = channel.unary_unary(
+                '/identity.v1.UserService/ReactivateUser',
+                request_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserRequest.SerializeToString,
+                response_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserResponse.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
-    """People: who they are and how they sign up.
+    """People: who they are, how they sign up, and how their accounts end.
+
+    Every change takes an optional `request_id` (AIP-155), but for those whose answer is a secret: to repeat it,
+    the secret would have to be kept.
     """
 
     def SignUp(self, request, context):
-        """Creates a person's account. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
-        Errors: EMAIL_TAKEN, BAD_REQUEST, HASHING_BUSY.
+        """Begins a person's account: a link is mailed to the address, and FinishEmailVerification with its token
+        makes the account. The answer is the same whether the address has an account or not; its owner is told by
+        mail. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
+        Errors: BAD_REQUEST, HASHING_BUSY, THROTTLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartEmailVerification(self, request, context):
+        """Mails a new link to an account whose address is not verified yet. Public; the answer tells nothing.
+        Errors: BAD_REQUEST, THROTTLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishEmailVerification(self, request, context):
+        """With the token of a mail: makes the account of a sign-up, verifies an address, or completes ChangeEmail.
+        A token works once. Errors: TOKEN_INVALID; EMAIL_TAKEN when the address got an account meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPasswordReset(self, request, context):
+        """Mails a link with which a new password can be set. Public; the answer tells nothing.
+        Errors: BAD_REQUEST, THROTTLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishPasswordReset(self, request, context):
+        """Sets a new password with the token of a mail, verifies the address and ends all sessions of the account.
+        A second factor stays in force. Errors: TOKEN_INVALID, BAD_REQUEST (the token stays good), HASHING_BUSY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+        Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeEmail(self, request, context):
+        """Mails a link to the new address, and a notice to the old one. The address changes when the link is
+        followed (FinishEmailVerification). The answer does not tell whether the new address has an account.
+        Errors: REAUTHENTICATION_REQUIRED, BAD_REQUEST, THROTTLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """A person reads their own account; a service reads anybody's.
+        """A person reads their own account; a service reads anybody's, also a deleted one until it is purged.
         Errors: PERMISSION_DENIED for another person's id and for one that does not exist, alike.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -83,23 +206,77 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes the fields named by `update_mask`: display_name.
-        Errors: ETAG_MISMATCH when `user.etag` is set and no longer current.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def BatchGetUsers(self, request, context):
-        """Reads up to 1,000 users in one call, in the order asked. Ids without a user are left out.
-        Services only.
+        """Changes the fields named by `update_mask`: display_name; services also external_id, public_metadata and
+        private_metadata. Errors: ETAG_MISMATCH when `user.etag` is set and no longer current, EXTERNAL_ID_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Deletes the account and ends all its sessions in the same transaction.
+        """Deletes the account: all its sessions end in the same transaction and nobody can sign in; the address is
+        free again at once. A service can undelete it until `purge_time`, when its data is gone for good.
+        Errors: REAUTHENTICATION_REQUIRED for a person, ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteUser(self, request, context):
+        """Brings back a deleted account before it is purged. Its sessions and memberships stay gone. Services only.
+        Errors: USER_NOT_FOUND, EMAIL_TAKEN or EXTERNAL_ID_TAKEN when another account has them now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateUser(self, request, context):
+        """Creates an account at once; without a password its owner sets one by StartPasswordReset. Services only.
+        Errors: EMAIL_TAKEN, EXTERNAL_ID_TAKEN, BAD_REQUEST, HASHING_BUSY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportUsers(self, request, context):
+        """Creates up to 1,000 accounts with the password hashes of another system; each gets its own result, and
+        one that is refused spoils nothing. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetUsers(self, request, context):
+        """Reads up to 1,000 users in one call, in the order asked. Ids without a user, or with a deleted one, are
+        left out. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Lists accounts, oldest first. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookUpUser(self, request, context):
+        """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendUser(self, request, context):
+        """Ends all sessions of the account and refuses new ones. A repeat changes nothing. Services only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReactivateUser(self, request, context):
+        """The account can be used again. A repeat changes nothing. Services only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +290,36 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.SignUpRequest.FromString,
                     response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.SignUpResponse.SerializeToString,
             ),
+            'StartEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartEmailVerification,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationResponse.SerializeToString,
+            ),
+            'FinishEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishEmailVerification,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationResponse.SerializeToString,
+            ),
+            'StartPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPasswordReset,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetResponse.SerializeToString,
+            ),
+            'FinishPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishPasswordReset,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'ChangeEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeEmail,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailResponse.SerializeToString,
+            ),
             'GetUser': grpc.unary_unary_rpc_method_handler(
                     servicer.GetUser,
                     request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.GetUserRequest.FromString,
@@ -123,15 +330,50 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.UpdateUserRequest.FromString,
                     response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.UpdateUserResponse.SerializeToString,
             ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserResponse.SerializeToString,
+            ),
+            'UndeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserResponse.SerializeToString,
+            ),
+            'CreateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.CreateUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.CreateUserResponse.SerializeToString,
+            ),
+            'ImportUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportUsers,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersResponse.SerializeToString,
+            ),
             'BatchGetUsers': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetUsers,
                     request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersRequest.FromString,
                     response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.BatchGetUsersResponse.SerializeToString,
             ),
-            'DeleteUser': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteUser,
-                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserRequest.FromString,
-                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserResponse.SerializeToString,
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ListUsersRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'LookUpUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookUpUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserResponse.SerializeToString,
+            ),
+            'SuspendUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserResponse.SerializeToString,
+            ),
+            'ReactivateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReactivateUser,
+                    request_deserializer=protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserRequest.FromString,
+                    response_serializer=protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -142,7 +384,10 @@ def add_UserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserService:
-    """People: who they are and how they sign up.
+    """People: who they are, how they sign up, and how their accounts end.
+
+    Every change takes an optional `request_id` (AIP-155), but for those whose answer is a secret: to repeat it,
+    the secret would have to be kept.
     """
 
     @staticmethod
@@ -162,6 +407,168 @@ class UserService:
             '/identity.v1.UserService/SignUp',
             protos_dot_identity_dot_v1_dot_users__pb2.SignUpRequest.SerializeToString,
             protos_dot_identity_dot_v1_dot_users__pb2.SignUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/StartEmailVerification',
+            protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_credentials__pb2.StartEmailVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/FinishEmailVerification',
+            protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.FinishEmailVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/StartPasswordReset',
+            protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_credentials__pb2.StartPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/FinishPasswordReset',
+            protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_credentials__pb2.FinishPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/ChangePassword',
+            protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_credentials__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/ChangeEmail',
+            protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_credentials__pb2.ChangeEmailResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -227,6 +634,114 @@ class UserService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/DeleteUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/UndeleteUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.UndeleteUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/CreateUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.CreateUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.CreateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/ImportUsers',
+            protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.ImportUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def BatchGetUsers(request,
             target,
             options=(),
@@ -254,7 +769,7 @@ class UserService:
             _registered_method=True)
 
     @staticmethod
-    def DeleteUser(request,
+    def ListUsers(request,
             target,
             options=(),
             channel_credentials=None,
@@ -267,9 +782,90 @@ class UserService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/identity.v1.UserService/DeleteUser',
-            protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserRequest.SerializeToString,
-            protos_dot_identity_dot_v1_dot_users__pb2.DeleteUserResponse.FromString,
+            '/identity.v1.UserService/ListUsers',
+            protos_dot_identity_dot_v1_dot_users__pb2.ListUsersRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookUpUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/LookUpUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.LookUpUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/SuspendUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.SuspendUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReactivateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/identity.v1.UserService/ReactivateUser',
+            protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserRequest.SerializeToString,
+            protos_dot_identity_dot_v1_dot_users__pb2.ReactivateUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

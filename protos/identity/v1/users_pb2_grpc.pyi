@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from protos.identity.v1 import credentials_pb2 as _credentials_pb2
 from protos.identity.v1 import users_pb2 as _users_pb2
 import abc as _abc_1
 
@@ -13,30 +14,88 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """People: who they are and how they sign up."""
+    """People: who they are, how they sign up, and how their accounts end.
+
+    Every change takes an optional `request_id` (AIP-155), but for those whose answer is a secret: to repeat it,
+    the secret would have to be kept.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignUp: _aio.UnaryUnaryMultiCallable[_users_pb2.SignUpRequest, _users_pb2.SignUpResponse]
-    """Creates a person's account. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
-    Errors: EMAIL_TAKEN, BAD_REQUEST, HASHING_BUSY.
+    """Begins a person's account: a link is mailed to the address, and FinishEmailVerification with its token
+    makes the account. The answer is the same whether the address has an account or not; its owner is told by
+    mail. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
+    Errors: BAD_REQUEST, HASHING_BUSY, THROTTLED.
+    """
+    StartEmailVerification: _aio.UnaryUnaryMultiCallable[_credentials_pb2.StartEmailVerificationRequest, _credentials_pb2.StartEmailVerificationResponse]
+    """Mails a new link to an account whose address is not verified yet. Public; the answer tells nothing.
+    Errors: BAD_REQUEST, THROTTLED.
+    """
+    FinishEmailVerification: _aio.UnaryUnaryMultiCallable[_users_pb2.FinishEmailVerificationRequest, _users_pb2.FinishEmailVerificationResponse]
+    """With the token of a mail: makes the account of a sign-up, verifies an address, or completes ChangeEmail.
+    A token works once. Errors: TOKEN_INVALID; EMAIL_TAKEN when the address got an account meanwhile.
+    """
+    StartPasswordReset: _aio.UnaryUnaryMultiCallable[_credentials_pb2.StartPasswordResetRequest, _credentials_pb2.StartPasswordResetResponse]
+    """Mails a link with which a new password can be set. Public; the answer tells nothing.
+    Errors: BAD_REQUEST, THROTTLED.
+    """
+    FinishPasswordReset: _aio.UnaryUnaryMultiCallable[_credentials_pb2.FinishPasswordResetRequest, _credentials_pb2.FinishPasswordResetResponse]
+    """Sets a new password with the token of a mail, verifies the address and ends all sessions of the account.
+    A second factor stays in force. Errors: TOKEN_INVALID, BAD_REQUEST (the token stays good), HASHING_BUSY.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_credentials_pb2.ChangePasswordRequest, _credentials_pb2.ChangePasswordResponse]
+    """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+    Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
+    """
+    ChangeEmail: _aio.UnaryUnaryMultiCallable[_credentials_pb2.ChangeEmailRequest, _credentials_pb2.ChangeEmailResponse]
+    """Mails a link to the new address, and a notice to the old one. The address changes when the link is
+    followed (FinishEmailVerification). The answer does not tell whether the new address has an account.
+    Errors: REAUTHENTICATION_REQUIRED, BAD_REQUEST, THROTTLED.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]
-    """A person reads their own account; a service reads anybody's.
+    """A person reads their own account; a service reads anybody's, also a deleted one until it is purged.
     Errors: PERMISSION_DENIED for another person's id and for one that does not exist, alike.
     """
     UpdateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.UpdateUserRequest, _users_pb2.UpdateUserResponse]
-    """Changes the fields named by `update_mask`: display_name.
-    Errors: ETAG_MISMATCH when `user.etag` is set and no longer current.
-    """
-    BatchGetUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.BatchGetUsersRequest, _users_pb2.BatchGetUsersResponse]
-    """Reads up to 1,000 users in one call, in the order asked. Ids without a user are left out.
-    Services only.
+    """Changes the fields named by `update_mask`: display_name; services also external_id, public_metadata and
+    private_metadata. Errors: ETAG_MISMATCH when `user.etag` is set and no longer current, EXTERNAL_ID_TAKEN.
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_users_pb2.DeleteUserRequest, _users_pb2.DeleteUserResponse]
-    """Deletes the account and ends all its sessions in the same transaction."""
+    """Deletes the account: all its sessions end in the same transaction and nobody can sign in; the address is
+    free again at once. A service can undelete it until `purge_time`, when its data is gone for good.
+    Errors: REAUTHENTICATION_REQUIRED for a person, ETAG_MISMATCH.
+    """
+    UndeleteUser: _aio.UnaryUnaryMultiCallable[_users_pb2.UndeleteUserRequest, _users_pb2.UndeleteUserResponse]
+    """Brings back a deleted account before it is purged. Its sessions and memberships stay gone. Services only.
+    Errors: USER_NOT_FOUND, EMAIL_TAKEN or EXTERNAL_ID_TAKEN when another account has them now.
+    """
+    CreateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.CreateUserRequest, _users_pb2.CreateUserResponse]
+    """Creates an account at once; without a password its owner sets one by StartPasswordReset. Services only.
+    Errors: EMAIL_TAKEN, EXTERNAL_ID_TAKEN, BAD_REQUEST, HASHING_BUSY.
+    """
+    ImportUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.ImportUsersRequest, _users_pb2.ImportUsersResponse]
+    """Creates up to 1,000 accounts with the password hashes of another system; each gets its own result, and
+    one that is refused spoils nothing. Services only.
+    """
+    BatchGetUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.BatchGetUsersRequest, _users_pb2.BatchGetUsersResponse]
+    """Reads up to 1,000 users in one call, in the order asked. Ids without a user, or with a deleted one, are
+    left out. Services only.
+    """
+    ListUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.ListUsersRequest, _users_pb2.ListUsersResponse]
+    """Lists accounts, oldest first. Services only."""
+    LookUpUser: _aio.UnaryUnaryMultiCallable[_users_pb2.LookUpUserRequest, _users_pb2.LookUpUserResponse]
+    """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND."""
+    SuspendUser: _aio.UnaryUnaryMultiCallable[_users_pb2.SuspendUserRequest, _users_pb2.SuspendUserResponse]
+    """Ends all sessions of the account and refuses new ones. A repeat changes nothing. Services only."""
+    ReactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]
+    """The account can be used again. A repeat changes nothing. Services only."""
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """People: who they are and how they sign up."""
+    """People: who they are, how they sign up, and how their accounts end.
+
+    Every change takes an optional `request_id` (AIP-155), but for those whose answer is a secret: to repeat it,
+    the secret would have to be kept.
+    """
 
     @_abc_1.abstractmethod
     def SignUp(
@@ -44,8 +103,71 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.SignUpRequest,
         context: _aio.ServicerContext[_users_pb2.SignUpRequest, _abc.Awaitable[_users_pb2.SignUpResponse]],
     ) -> _abc.Awaitable[_users_pb2.SignUpResponse]:
-        """Creates a person's account. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
-        Errors: EMAIL_TAKEN, BAD_REQUEST, HASHING_BUSY.
+        """Begins a person's account: a link is mailed to the address, and FinishEmailVerification with its token
+        makes the account. The answer is the same whether the address has an account or not; its owner is told by
+        mail. Public, unless the deployment sets SIGN_UP=off (SIGN_UP_CLOSED).
+        Errors: BAD_REQUEST, HASHING_BUSY, THROTTLED.
+        """
+
+    @_abc_1.abstractmethod
+    def StartEmailVerification(
+        self,
+        request: _credentials_pb2.StartEmailVerificationRequest,
+        context: _aio.ServicerContext[_credentials_pb2.StartEmailVerificationRequest, _abc.Awaitable[_credentials_pb2.StartEmailVerificationResponse]],
+    ) -> _abc.Awaitable[_credentials_pb2.StartEmailVerificationResponse]:
+        """Mails a new link to an account whose address is not verified yet. Public; the answer tells nothing.
+        Errors: BAD_REQUEST, THROTTLED.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishEmailVerification(
+        self,
+        request: _users_pb2.FinishEmailVerificationRequest,
+        context: _aio.ServicerContext[_users_pb2.FinishEmailVerificationRequest, _abc.Awaitable[_users_pb2.FinishEmailVerificationResponse]],
+    ) -> _abc.Awaitable[_users_pb2.FinishEmailVerificationResponse]:
+        """With the token of a mail: makes the account of a sign-up, verifies an address, or completes ChangeEmail.
+        A token works once. Errors: TOKEN_INVALID; EMAIL_TAKEN when the address got an account meanwhile.
+        """
+
+    @_abc_1.abstractmethod
+    def StartPasswordReset(
+        self,
+        request: _credentials_pb2.StartPasswordResetRequest,
+        context: _aio.ServicerContext[_credentials_pb2.StartPasswordResetRequest, _abc.Awaitable[_credentials_pb2.StartPasswordResetResponse]],
+    ) -> _abc.Awaitable[_credentials_pb2.StartPasswordResetResponse]:
+        """Mails a link with which a new password can be set. Public; the answer tells nothing.
+        Errors: BAD_REQUEST, THROTTLED.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishPasswordReset(
+        self,
+        request: _credentials_pb2.FinishPasswordResetRequest,
+        context: _aio.ServicerContext[_credentials_pb2.FinishPasswordResetRequest, _abc.Awaitable[_credentials_pb2.FinishPasswordResetResponse]],
+    ) -> _abc.Awaitable[_credentials_pb2.FinishPasswordResetResponse]:
+        """Sets a new password with the token of a mail, verifies the address and ends all sessions of the account.
+        A second factor stays in force. Errors: TOKEN_INVALID, BAD_REQUEST (the token stays good), HASHING_BUSY.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _credentials_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_credentials_pb2.ChangePasswordRequest, _abc.Awaitable[_credentials_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_credentials_pb2.ChangePasswordResponse]:
+        """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+        Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeEmail(
+        self,
+        request: _credentials_pb2.ChangeEmailRequest,
+        context: _aio.ServicerContext[_credentials_pb2.ChangeEmailRequest, _abc.Awaitable[_credentials_pb2.ChangeEmailResponse]],
+    ) -> _abc.Awaitable[_credentials_pb2.ChangeEmailResponse]:
+        """Mails a link to the new address, and a notice to the old one. The address changes when the link is
+        followed (FinishEmailVerification). The answer does not tell whether the new address has an account.
+        Errors: REAUTHENTICATION_REQUIRED, BAD_REQUEST, THROTTLED.
         """
 
     @_abc_1.abstractmethod
@@ -54,7 +176,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.GetUserRequest,
         context: _aio.ServicerContext[_users_pb2.GetUserRequest, _abc.Awaitable[_users_pb2.GetUserResponse]],
     ) -> _abc.Awaitable[_users_pb2.GetUserResponse]:
-        """A person reads their own account; a service reads anybody's.
+        """A person reads their own account; a service reads anybody's, also a deleted one until it is purged.
         Errors: PERMISSION_DENIED for another person's id and for one that does not exist, alike.
         """
 
@@ -64,18 +186,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.UpdateUserRequest,
         context: _aio.ServicerContext[_users_pb2.UpdateUserRequest, _abc.Awaitable[_users_pb2.UpdateUserResponse]],
     ) -> _abc.Awaitable[_users_pb2.UpdateUserResponse]:
-        """Changes the fields named by `update_mask`: display_name.
-        Errors: ETAG_MISMATCH when `user.etag` is set and no longer current.
-        """
-
-    @_abc_1.abstractmethod
-    def BatchGetUsers(
-        self,
-        request: _users_pb2.BatchGetUsersRequest,
-        context: _aio.ServicerContext[_users_pb2.BatchGetUsersRequest, _abc.Awaitable[_users_pb2.BatchGetUsersResponse]],
-    ) -> _abc.Awaitable[_users_pb2.BatchGetUsersResponse]:
-        """Reads up to 1,000 users in one call, in the order asked. Ids without a user are left out.
-        Services only.
+        """Changes the fields named by `update_mask`: display_name; services also external_id, public_metadata and
+        private_metadata. Errors: ETAG_MISMATCH when `user.etag` is set and no longer current, EXTERNAL_ID_TAKEN.
         """
 
     @_abc_1.abstractmethod
@@ -84,6 +196,81 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.DeleteUserRequest,
         context: _aio.ServicerContext[_users_pb2.DeleteUserRequest, _abc.Awaitable[_users_pb2.DeleteUserResponse]],
     ) -> _abc.Awaitable[_users_pb2.DeleteUserResponse]:
-        """Deletes the account and ends all its sessions in the same transaction."""
+        """Deletes the account: all its sessions end in the same transaction and nobody can sign in; the address is
+        free again at once. A service can undelete it until `purge_time`, when its data is gone for good.
+        Errors: REAUTHENTICATION_REQUIRED for a person, ETAG_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteUser(
+        self,
+        request: _users_pb2.UndeleteUserRequest,
+        context: _aio.ServicerContext[_users_pb2.UndeleteUserRequest, _abc.Awaitable[_users_pb2.UndeleteUserResponse]],
+    ) -> _abc.Awaitable[_users_pb2.UndeleteUserResponse]:
+        """Brings back a deleted account before it is purged. Its sessions and memberships stay gone. Services only.
+        Errors: USER_NOT_FOUND, EMAIL_TAKEN or EXTERNAL_ID_TAKEN when another account has them now.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateUser(
+        self,
+        request: _users_pb2.CreateUserRequest,
+        context: _aio.ServicerContext[_users_pb2.CreateUserRequest, _abc.Awaitable[_users_pb2.CreateUserResponse]],
+    ) -> _abc.Awaitable[_users_pb2.CreateUserResponse]:
+        """Creates an account at once; without a password its owner sets one by StartPasswordReset. Services only.
+        Errors: EMAIL_TAKEN, EXTERNAL_ID_TAKEN, BAD_REQUEST, HASHING_BUSY.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportUsers(
+        self,
+        request: _users_pb2.ImportUsersRequest,
+        context: _aio.ServicerContext[_users_pb2.ImportUsersRequest, _abc.Awaitable[_users_pb2.ImportUsersResponse]],
+    ) -> _abc.Awaitable[_users_pb2.ImportUsersResponse]:
+        """Creates up to 1,000 accounts with the password hashes of another system; each gets its own result, and
+        one that is refused spoils nothing. Services only.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetUsers(
+        self,
+        request: _users_pb2.BatchGetUsersRequest,
+        context: _aio.ServicerContext[_users_pb2.BatchGetUsersRequest, _abc.Awaitable[_users_pb2.BatchGetUsersResponse]],
+    ) -> _abc.Awaitable[_users_pb2.BatchGetUsersResponse]:
+        """Reads up to 1,000 users in one call, in the order asked. Ids without a user, or with a deleted one, are
+        left out. Services only.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _users_pb2.ListUsersRequest,
+        context: _aio.ServicerContext[_users_pb2.ListUsersRequest, _abc.Awaitable[_users_pb2.ListUsersResponse]],
+    ) -> _abc.Awaitable[_users_pb2.ListUsersResponse]:
+        """Lists accounts, oldest first. Services only."""
+
+    @_abc_1.abstractmethod
+    def LookUpUser(
+        self,
+        request: _users_pb2.LookUpUserRequest,
+        context: _aio.ServicerContext[_users_pb2.LookUpUserRequest, _abc.Awaitable[_users_pb2.LookUpUserResponse]],
+    ) -> _abc.Awaitable[_users_pb2.LookUpUserResponse]:
+        """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def SuspendUser(
+        self,
+        request: _users_pb2.SuspendUserRequest,
+        context: _aio.ServicerContext[_users_pb2.SuspendUserRequest, _abc.Awaitable[_users_pb2.SuspendUserResponse]],
+    ) -> _abc.Awaitable[_users_pb2.SuspendUserResponse]:
+        """Ends all sessions of the account and refuses new ones. A repeat changes nothing. Services only."""
+
+    @_abc_1.abstractmethod
+    def ReactivateUser(
+        self,
+        request: _users_pb2.ReactivateUserRequest,
+        context: _aio.ServicerContext[_users_pb2.ReactivateUserRequest, _abc.Awaitable[_users_pb2.ReactivateUserResponse]],
+    ) -> _abc.Awaitable[_users_pb2.ReactivateUserResponse]:
+        """The account can be used again. A repeat changes nothing. Services only."""
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _aio.Server) -> None: ...

@@ -1,13 +1,13 @@
-"""The schema. The session table is shared with Express apps: its first three columns are connect-pg-simple's."""
+"""Sessions. The table is shared with Express apps: its first three columns are connect-pg-simple's."""
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
     Computed,
     DateTime,
     Index,
-    Integer,
     Interval,
     PrimaryKeyConstraint,
     Table,
@@ -18,30 +18,8 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.dialects.postgresql import INET, JSONB, TIMESTAMP
 
-from shared.request_results import request_results_table
-from shared.schema import by_database_clock, named_metadata
-
-metadata = named_metadata()
-
-users = Table(
-    "users",
-    metadata,
-    Column("user_id", Uuid, nullable=False),
-    Column("email", Text, nullable=False),
-    Column("email_key", Text, nullable=False),
-    Column("password_hash", Text),
-    Column("display_name", Text, nullable=False),
-    Column("external_id", Text),
-    Column("state", Text, nullable=False, server_default="ACTIVE"),
-    Column("email_verified_time", DateTime(timezone=True)),
-    Column("version", Integer, nullable=False, server_default="1"),
-    by_database_clock("create_time"),
-    by_database_clock("update_time"),
-    PrimaryKeyConstraint("user_id"),
-    UniqueConstraint("email_key"),
-    UniqueConstraint("external_id"),
-    CheckConstraint("state IN ('ACTIVE', 'SUSPENDED')", name="state"),
-)
+from identity_service.tables.schema import metadata
+from shared.schema import by_database_clock
 
 # Rows come from Express apps too, so whatever they do not write is generated, defaulted or filled by a
 # trigger, and nothing refers to users: an unknown id would make a sign-in in Express fail silently.
@@ -64,6 +42,9 @@ sessions = Table(
     Column("ip", INET),
     Column("user_agent", Text),
     Column("absolute_expires_at", DateTime(timezone=True), nullable=False),
+    # How they signed in, as RFC 8176 names it; empty for the sessions of Express apps.
+    Column("amr", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("device_name", Text),
     PrimaryKeyConstraint("sid", name="session_pkey"),
     UniqueConstraint("session_id"),
     # Express answers 500 to every request with a session that has none.
@@ -91,5 +72,3 @@ session_limits = Table(
     PrimaryKeyConstraint("only_row"),
     CheckConstraint("only_row", name="only_row"),
 )
-
-request_results = request_results_table(metadata)
