@@ -53,14 +53,14 @@ class Canaries:
         self._note_result(tokens, "make_one_time_token")
         self._note_result(tokens, "make_sid")
         self._note_result(pyotp, "random_base32")
-        answer = shared.interceptors.to_status
+        answer = vars(shared.interceptors)["to_status"]
 
         def to_status(error: Any) -> Any:
             status = answer(error)
             self._said.write(f"{status.details}\n{status.trailing_metadata}\n")
             return status
 
-        shared.interceptors.to_status = to_status
+        vars(shared.interceptors)["to_status"] = to_status
 
     def found_in(self, text: str) -> set[str]:
         """Thousands are of one alphabet: those are looked for among the words of the text, the others one by one."""
