@@ -26,7 +26,7 @@ async def upsert_factor(tx: Tx, *, user_id: UUID, secret: bytes) -> None:
 
 
 async def update_factor_used(tx: Tx, *, user_id: UUID, step: int, secret: bytes) -> bool:
-    """Use up the steps until `step`; False if they are. Of two at once one gets it. `secret` is the same, sealed anew."""
+    """Use up the steps until `step`: False if they are. Of two at once one gets it. `secret` is sealed anew."""
     f = totp_factors
     statement = update(f).where(f.c.user_id == user_id, f.c.last_used_step < step)
     statement = statement.values(last_used_step=step, secret=secret)
