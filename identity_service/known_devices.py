@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from identity_service import tokens
-from identity_service.origin import Origin
 from identity_service.queries import known_devices
 from shared.database import Tx
 
@@ -44,10 +43,6 @@ class Device:
     @property
     def _source_hash(self) -> bytes:
         return hashlib.sha256(f"source\0{self.source}".encode()).digest()
-
-
-def device(origin: Origin, token: str) -> Device:
-    return Device(origin.source, token)
 
 
 async def remember(tx: Tx, user_id: UUID, device: Device, known: Sequence[bytes]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, BindParameter, Interval, LargeBinary, bindparam, text
 
@@ -63,13 +63,13 @@ async def update_tries_back(tx: Tx, *, buckets: Sequence[Bucket]) -> None:
     await tx.execute(GIVE_BACK.bindparams(keys(buckets), steps(buckets)))
 
 
-def keys(buckets: Sequence[Bucket]) -> BindParameter[list[bytes]]:
+def keys(buckets: Sequence[Bucket]) -> BindParameter[Any]:
     return bindparam("keys", [bucket.key for bucket in buckets], ARRAY(LargeBinary))
 
 
-def steps(buckets: Sequence[Bucket]) -> BindParameter[list[timedelta]]:
+def steps(buckets: Sequence[Bucket]) -> BindParameter[Any]:
     return bindparam("steps", [bucket.step for bucket in buckets], ARRAY(Interval))
 
 
-def slacks(buckets: Sequence[Bucket]) -> BindParameter[list[timedelta]]:
+def slacks(buckets: Sequence[Bucket]) -> BindParameter[Any]:
     return bindparam("slacks", [bucket.slack for bucket in buckets], ARRAY(Interval))
