@@ -6,7 +6,7 @@ mail finds out. So neither answers nor their times tell anything.
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, authorize, limits, mailed_tokens, publish, to_proto, tokens
+from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto, tokens
 from identity_service.audit import Action
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
@@ -20,7 +20,6 @@ from shared.fields import email_key, reading
 from shared.interceptors import Context
 from shared.reasons import Reason
 
-MAX_TOKEN = 100
 OF_USERS = ("EMAIL_VERIFICATION", "EMAIL_CHANGE")
 
 
@@ -35,8 +34,8 @@ class UserAddresses(Handlers):
             about = (email, display_name)
             password = self.parts.password_rules.read(read, "password", request.password, about=about)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
-        password_hash = await self.parts.passwords.hash(password.text)
+        async with self.parts.throttle.guess(*mail_limits.mails(email, origin.source)):
+            password_hash = await self.parts.passwords.hash(password.text)
 
         async def begin(tx: Tx) -> pb.SignUpResponse:
             token_id = uuid7()
@@ -44,7 +43,7 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="SIGN_UP",
-                lifetime=limits.SIGN_UP_LIFETIME,
+                lifetime=mail_limits.SIGN_UP_LIFETIME,
                 email=email,
                 password_hash=password_hash,
                 display_name=display_name,
@@ -63,7 +62,7 @@ class UserAddresses(Handlers):
         with reading() as read:
             email = read.email("email", request.email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> credentials_pb2.StartEmailVerificationResponse:
             await self.parts.outbox.put(tx, "verify_email", email)
@@ -78,9 +77,9 @@ class UserAddresses(Handlers):
     ) -> pb.FinishEmailVerificationResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
             request_id = read.optional_uuid("request_id", request.request_id)
-        tries = limits.mailed_tokens(origin.source)
+        tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)
 
         async def finish(tx: Tx) -> pb.FinishEmailVerificationResponse:
@@ -141,7 +140,7 @@ class UserAddresses(Handlers):
         with reading() as read:
             new_email = read.email("new_email", request.new_email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(new_email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(new_email, origin.source))
 
         async def start(tx: Tx) -> credentials_pb2.ChangeEmailResponse:
             user = await users.lock_user(tx, user_id=user_id)
@@ -158,7 +157,7 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="EMAIL_CHANGE",
-                lifetime=limits.EMAIL_CHANGE_LIFETIME,
+                lifetime=mail_limits.EMAIL_CHANGE_LIFETIME,
                 user_id=user_id,
                 email=new_email,
             )

@@ -1,9 +1,8 @@
 """identity.v1.UserService: changing and resetting passwords."""
 
-from identity_service import audit, authorize, limits, mailed_tokens, publish, to_proto, tokens
+from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, sign_in_limits, to_proto, tokens
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
-from identity_service.handlers.user_addresses import MAX_TOKEN
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
@@ -24,7 +23,7 @@ class UserPasswords(Handlers):
         with reading() as read:
             email = read.email("email", request.email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> pb.StartPasswordResetResponse:
             await self.parts.outbox.put(tx, "reset_password", email)
@@ -39,11 +38,11 @@ class UserPasswords(Handlers):
     ) -> pb.FinishPasswordResetResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
             # What no account may have; what this one may have is known when the token is.
             self.parts.password_rules.read(read, "new_password", request.new_password, has_second_factor=True)
             request_id = read.optional_uuid("request_id", request.request_id)
-        tries = limits.mailed_tokens(origin.source)
+        tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)
         async with self.parts.database.single_read() as tx:
             owner = await one_time_tokens.get_token_owner(tx, token_hash=token_hash, purpose="PASSWORD_RESET")
@@ -85,9 +84,11 @@ class UserPasswords(Handlers):
             new = self._read_new(read, request.new_password, user)
             if new.text == current:
                 read.wrong("new_password", "the same as the current one")
-        tries = limits.current_passwords(user.user_id, origin.source)
-        await self.parts.throttle.take(tries)
-        if not await self.parts.passwords.verify(current, user.password_hash):
+        # With those of RefreshSession: who stole the session guesses ten times in all, from wherever.
+        tries, _ = sign_in_limits.session_buckets(person.session_id)
+        async with self.parts.throttle.guess(tries):
+            matches = await self.parts.passwords.verify(current, user.password_hash)
+        if not matches:
             async with self.parts.database.transaction() as tx:
                 await audit.record(tx, origin, Action.PASSWORD_WRONG, user.user_id)
             raise ServiceError(Reason.PASSWORD_WRONG)
