@@ -6,11 +6,6 @@ from identity_service.queries.login_throttle import Bucket
 from identity_service.throttle import bucket
 from shared.fields import email_key
 
-# Mails are read late; until the link is followed the password of a sign-up opens nothing.
-SIGN_UP_LIFETIME = timedelta(hours=24)
-# Whoever changes their address is at the keyboard and waits for the mail.
-EMAIL_CHANGE_LIFETIME = timedelta(hours=1)
-
 
 def mails(email: str, source: str) -> tuple[Bucket, Bucket]:
     """Nobody's mailbox is flooded, and nobody sends mail to the world through us.

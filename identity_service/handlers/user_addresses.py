@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto, tokens
 from identity_service.audit import Action
+from identity_service.mail.compose import LIFETIMES
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import one_time_tokens, user_credentials, users
@@ -43,7 +44,7 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="SIGN_UP",
-                lifetime=mail_limits.SIGN_UP_LIFETIME,
+                lifetime=LIFETIMES["sign_up"],
                 email=email,
                 password_hash=password_hash,
                 display_name=display_name,
@@ -65,7 +66,7 @@ class UserAddresses(Handlers):
         await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> credentials_pb2.StartEmailVerificationResponse:
-            await self.parts.outbox.put(tx, "verify_email", email)
+            await self.parts.outbox.put(tx, "verify_email", email, ip=origin.ip or "")
             return credentials_pb2.StartEmailVerificationResponse()
 
         return await self.parts.request_results.answer_once(
@@ -83,7 +84,7 @@ class UserAddresses(Handlers):
         await self.parts.throttle.take(tries)
 
         async def finish(tx: Tx) -> pb.FinishEmailVerificationResponse:
-            sign_up = await one_time_tokens.get_one_time_token(tx, token_hash=token_hash, purposes=("SIGN_UP",))
+            sign_up = await one_time_tokens.get_token_by_hash(tx, token_hash=token_hash, purposes=("SIGN_UP",))
             if sign_up is not None:
                 row = await self._make_account(tx, origin, sign_up)
             else:
@@ -127,7 +128,7 @@ class UserAddresses(Handlers):
         key = email_key(token.email)
         row = await user_credentials.update_email(tx, user_id=user.user_id, email=token.email, email_key=key)
         await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
-        await self.parts.outbox.put(tx, "email_changed", user.email, user_id=user.user_id)
+        await self.parts.outbox.put(tx, "email_changed", user.email, user_id=user.user_id, ip=origin.ip or "")
         await audit.record(tx, origin, Action.EMAIL_CHANGED, user.user_id)
         await publish.user_changed(tx, "USER_UPDATED", [row])
         return row
@@ -157,12 +158,13 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="EMAIL_CHANGE",
-                lifetime=mail_limits.EMAIL_CHANGE_LIFETIME,
+                lifetime=LIFETIMES["change_email"],
                 user_id=user_id,
                 email=new_email,
             )
-            await self.parts.outbox.put(tx, "change_email", new_email, user_id=user_id, token_id=token_id)
-            await self.parts.outbox.put(tx, "email_change_started", user.email, user_id=user_id)
+            ip = origin.ip or ""
+            await self.parts.outbox.put(tx, "change_email", new_email, user_id=user_id, token_id=token_id, ip=ip)
+            await self.parts.outbox.put(tx, "email_change_started", user.email, user_id=user_id, ip=ip)
             await audit.record(tx, origin, Action.EMAIL_CHANGE_STARTED, user_id)
             return credentials_pb2.ChangeEmailResponse()
 

@@ -3,6 +3,7 @@
 from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, sign_in_limits, to_proto, tokens
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
+from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
@@ -26,7 +27,7 @@ class UserPasswords(Handlers):
         await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> pb.StartPasswordResetResponse:
-            await self.parts.outbox.put(tx, "reset_password", email)
+            await self.parts.outbox.put(tx, "reset_password", email, ip=origin.ip or "")
             return pb.StartPasswordResetResponse()
 
         return await self.parts.request_results.answer_once(
@@ -60,7 +61,7 @@ class UserPasswords(Handlers):
                 raise ServiceError(Reason.TOKEN_INVALID)
             if new.is_short and not user.has_second_factor:  # removed while we hashed
                 raise ServiceError(Reason.CONFLICT)
-            row = await self._set_password(tx, user, new_hash, new, proves_address=True)
+            row = await self._set_password(tx, origin, user, new_hash, new, proves_address=True)
             await known_devices.delete_known_devices(tx, user_id=user.user_id)
             await audit.record(tx, origin, Action.PASSWORD_RESET, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
@@ -95,7 +96,7 @@ class UserPasswords(Handlers):
         new_hash = await self.parts.passwords.hash(new.text)
         async with self.parts.database.transaction() as tx:
             old = await self._session_for_change(tx, person, user)
-            row = await self._set_password(tx, user, new_hash, new)
+            row = await self._set_password(tx, origin, user, new_hash, new)
             await audit.record(tx, origin, Action.PASSWORD_CHANGED, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
             token, session = await begin_session(
@@ -122,7 +123,7 @@ class UserPasswords(Handlers):
         return session
 
     async def _set_password(
-        self, tx: Tx, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
+        self, tx: Tx, origin: Origin, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
     ) -> Row:
         """Whoever knew the old one is out: sessions and tokens end. Their owner is told."""
         row = await user_credentials.update_password(
@@ -135,5 +136,5 @@ class UserPasswords(Handlers):
         ended = await sessions.delete_sessions(tx, user_id=user.user_id)
         await publish.sessions_changed(tx, "SESSION_ENDED", user.user_id, ended)
         await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
-        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id)
+        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id, ip=origin.ip or "")
         return row

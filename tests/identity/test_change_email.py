@@ -159,7 +159,9 @@ async def test_a_session_that_ends_meanwhile_changes_nothing(
         await rows.execute("SELECT 1 FROM users WHERE user_id = %s FOR UPDATE", (ada.user_id,))
         request = credentials_pb2.ChangeEmailRequest(new_email=address("new"))
         call = users.ChangeEmail(request, metadata=ada.metadata)
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         while await all_of(rows, waiting) == [0]:
             await rows.execute("SELECT pg_stat_clear_snapshot()")
         await rows.execute("DELETE FROM session WHERE sid = %s", (ada.sid,))
