@@ -1,4 +1,4 @@
-"""What the tests of addresses and passwords share: tokens as mails hand them out, and what calls leave in the tables."""
+"""What the tests of addresses and passwords share: tokens as mails hand them out, and what calls leave in tables."""
 
 from dataclasses import dataclass
 from typing import Any
