@@ -62,7 +62,7 @@ async def test_all_sessions_end_and_this_device_gets_a_new_one(
         bo.session_id,
     ]
     assert new.session_id != ada.session_id
-    assert (new.user_id, new.amr, new.device_name) == (ada.user_id, ["pwd", "otp", "mfa"], "Laptop")
+    assert (new.user_id, list(new.amr), new.device_name) == (ada.user_id, ["pwd", "otp", "mfa"], "Laptop")
     assert new.auth_time == new.create_time
     mine = (("authorization", f"Bearer {response.token}"),)
     assert (await sessions.GetSession(GetSessionRequest(), metadata=mine)).session.session_id == new.session_id

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 from google.protobuf.message import Message
 
@@ -22,11 +23,11 @@ PASSWORD = "tulip orbit canyon"
 OF_USERS = ["EMAIL_VERIFICATION", "EMAIL_CHANGE", "PASSWORD_RESET"]
 
 
-def finish(users: UserServiceStub, purpose: str, token: str) -> "asyncio.Future[Message]":
+async def finish(users: UserServiceStub, purpose: str, token: str) -> Message:
     if purpose == "PASSWORD_RESET":
         request = credentials_pb2.FinishPasswordResetRequest(token=token, new_password=PASSWORD)
-        return users.FinishPasswordReset(request)  # type: ignore[return-value]
-    return users.FinishEmailVerification(users_pb2.FinishEmailVerificationRequest(token=token))  # type: ignore[return-value]
+        return await users.FinishPasswordReset(request)
+    return await users.FinishEmailVerification(users_pb2.FinishEmailVerificationRequest(token=token))
 
 
 async def token_of(rows: Rows, purpose: str, person: TestPerson, *, seconds: float = 60) -> str:
@@ -115,8 +116,6 @@ async def test_a_change_and_a_reset_of_one_account_at_once_end_well(
 
 
 async def test_a_source_has_a_hundred_wrong_tokens_and_good_ones_do_not_count(databases: Databases) -> None:
-    import psycopg
-
     url = databases.service_url("identity", databases.copy("identity"))
     settings = identity_settings(url, TRUSTED_PROXIES="127.0.0.1")
     async with running_identity(settings) as service, await psycopg.AsyncConnection.connect(url) as rows:

@@ -3,11 +3,10 @@
 import asyncio
 from uuid import uuid4
 
-import grpc
 import pytest
 
 from protos.identity.v1 import credentials_pb2
-from protos.identity.v1.sessions_pb2 import CreateSessionRequest
+from protos.identity.v1.sessions_pb2 import CreateSessionRequest, CreateSessionResponse
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
@@ -31,8 +30,8 @@ async def ask(users: UserServiceStub, email: str) -> credentials_pb2.StartPasswo
     return await users.StartPasswordReset(credentials_pb2.StartPasswordResetRequest(email=email))
 
 
-def signing_in(sessions: SessionServiceStub, person: TestPerson, password: str) -> "grpc.aio.UnaryUnaryCall":  # type: ignore[type-arg]
-    return sessions.CreateSession(CreateSessionRequest(email=person.email, password=password))  # type: ignore[return-value]
+async def signing_in(sessions: SessionServiceStub, person: TestPerson, password: str) -> CreateSessionResponse:
+    return await sessions.CreateSession(CreateSessionRequest(email=person.email, password=password))
 
 
 async def test_with_the_token_of_the_mail_a_new_password_is_set(
