@@ -129,11 +129,10 @@ async def test_a_source_has_a_hundred_wrong_tokens_and_good_ones_do_not_count(da
         reset = credentials_pb2.FinishPasswordResetRequest(token="wrong", new_password=PASSWORD)
         for n in range(100):
             async with fails(Reason.TOKEN_INVALID):
-                await (
-                    users.FinishPasswordReset(reset, metadata=here)
-                    if n % 2
-                    else users.FinishEmailVerification(wrong, metadata=here)
-                )
+                if n % 2:
+                    await users.FinishPasswordReset(reset, metadata=here)
+                else:
+                    await users.FinishEmailVerification(wrong, metadata=here)
         async with fails(Reason.THROTTLED) as failure:
             await users.FinishEmailVerification(wrong, metadata=here)
         assert failure.retry_after is not None
