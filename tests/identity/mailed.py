@@ -1,5 +1,8 @@
 """What the tests of addresses and passwords share: tokens as mails hand them out, and what calls leave in tables."""
 
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -80,3 +83,17 @@ async def audited(rows: Rows, user_id: str | UUID) -> list[str]:
 async def told(rows: Rows, user_id: str) -> list[str]:
     """The events about somebody, in order."""
     return await all_of(rows, "SELECT type FROM events WHERE user_id = %s ORDER BY event_id", user_id)
+
+
+@asynccontextmanager
+async def meanwhile(
+    rows: Rows, person: TestPerson, call: Coroutine[Any, Any, Any]
+) -> AsyncIterator["asyncio.Task[Any]"]:
+    """The block runs when the call has read and hashed, and waits for the person's row; its changes come first."""
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    async with rows.transaction():
+        await rows.execute("SELECT 1 FROM users WHERE user_id = %s FOR UPDATE", (person.user_id,))
+        task = asyncio.create_task(call)
+        while not await all_of(rows, waits):
+            assert not task.done(), "it did not wait"
+        yield task

@@ -12,7 +12,7 @@ from shared.reasons import Reason
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import fails, outcome
 from tests.identity.conftest import Rows
-from tests.identity.mailed import address, all_of, audited, mails_to, purposes_of, token_for, told, user_of
+from tests.identity.mailed import address, all_of, audited, mails_to, meanwhile, purposes_of, token_for, told, user_of
 
 pytestmark = pytest.mark.usefixtures("nobody_throttled")
 
@@ -155,18 +155,10 @@ async def test_a_session_that_ends_meanwhile_changes_nothing(
 ) -> None:
     """Whoever ends all sessions, as a reset does, must not find a change that one of them began at that moment."""
     ada = await people.person("ada")
-    async with rows.transaction():
-        await rows.execute("SELECT 1 FROM users WHERE user_id = %s FOR UPDATE", (ada.user_id,))
-        request = credentials_pb2.ChangeEmailRequest(new_email=address("new"))
-        call = users.ChangeEmail(request, metadata=ada.metadata)
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while await all_of(rows, waiting) == [0]:
-            await rows.execute("SELECT pg_stat_clear_snapshot()")
+    async with meanwhile(rows, ada, change(users, ada, address("new"))) as changing:
         await rows.execute("DELETE FROM session WHERE sid = %s", (ada.sid,))
     async with fails(Reason.REAUTHENTICATION_REQUIRED):
-        await call
+        await changing
     assert await purposes_of(rows, ada.user_id) == []
 
 

@@ -13,7 +13,7 @@ from tenantry.testing.mail import Mailbox
 from tenantry.testing.people import People, TestPerson
 from tests.calls import code, fails
 from tests.identity.conftest import Rows, validate
-from tests.identity.mailed import all_of, audited, purposes_of, token_for, told, user_of
+from tests.identity.mailed import all_of, audited, meanwhile, purposes_of, token_for, told, user_of
 
 pytestmark = pytest.mark.usefixtures("nobody_throttled")
 
@@ -151,6 +151,27 @@ async def test_of_two_changes_at_once_one_is_made(users: UserServiceStub, people
         assert answers.count("OK") == 1
         assert set(answers) <= {"OK", "ABORTED", "UNAUTHENTICATED"}
         assert len(await all_of(rows, "SELECT 1 FROM session WHERE user_id = %s", ada.user_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        ("UPDATE users SET password_hash = 'another' WHERE user_id = %s", Reason.CONFLICT),
+        ("UPDATE users SET has_second_factor = true WHERE user_id = %s", Reason.CONFLICT),
+        ("UPDATE users SET state = 'SUSPENDED' WHERE user_id = %s", Reason.SESSION_INVALID),
+        ("DELETE FROM session WHERE user_id = %s", Reason.SESSION_INVALID),
+    ],
+)
+async def test_what_happens_at_this_moment_is_not_overwritten(
+    users: UserServiceStub, ada: TestPerson, rows: Rows, happens: str, reason: Reason
+) -> None:
+    async with meanwhile(rows, ada, change(users, ada)) as changing:
+        await rows.execute(happens, (ada.user_id,))
+    before = await user_of(rows, ada.user_id)
+    async with fails(reason):
+        await changing
+    assert await user_of(rows, ada.user_id) == before
+    assert await told(rows, ada.user_id) == []
 
 
 async def test_who_is_reset_meanwhile_changes_nothing(users: UserServiceStub, people: People, rows: Rows) -> None:

@@ -15,7 +15,7 @@ from tenantry.testing.pair import identity_settings, running_identity
 from tenantry.testing.people import People, TestPerson
 from tests.calls import code, fails, outcome
 from tests.identity.conftest import Rows
-from tests.identity.mailed import address, all_of, purposes_of, sign_up_token, token_for, told, user_of
+from tests.identity.mailed import address, all_of, meanwhile, purposes_of, sign_up_token, token_for, told, user_of
 
 pytestmark = pytest.mark.usefixtures("nobody_throttled")
 
@@ -113,6 +113,28 @@ async def test_a_change_and_a_reset_of_one_account_at_once_end_well(
         calls = finish(users, "EMAIL_CHANGE", change), finish(users, "PASSWORD_RESET", reset)
         assert sorted(await asyncio.gather(*map(code, calls))) == ["NOT_FOUND", "OK"]
         assert await purposes_of(rows, ada.user_id) == []
+
+
+@pytest.mark.parametrize("purpose", OF_USERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET state = 'SUSPENDED' WHERE user_id = %s",
+        "UPDATE users SET state = 'DELETED', delete_time = now() WHERE user_id = %s",
+        "DELETE FROM one_time_tokens WHERE user_id = %s",
+        "DELETE FROM users WHERE user_id = %s",
+    ],
+)
+async def test_what_ends_at_this_moment_opens_nothing(
+    users: UserServiceStub, people: People, rows: Rows, purpose: str, change: str
+) -> None:
+    ada = await people.person("ada")
+    token = await token_of(rows, purpose, ada)
+    async with meanwhile(rows, ada, finish(users, purpose, token)) as finishing:
+        await rows.execute(change, (ada.user_id,))
+    async with fails(Reason.TOKEN_INVALID):
+        await finishing
+    assert await told(rows, ada.user_id) == []
 
 
 async def test_a_source_has_a_hundred_wrong_tokens_and_good_ones_do_not_count(databases: Databases) -> None:

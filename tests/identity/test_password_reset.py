@@ -1,7 +1,7 @@
 """A new password with the token of a mail: whoever was in is out."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,10 +11,10 @@ from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
 from tenantry.testing.mail import Mailbox
-from tenantry.testing.people import People, TestPerson
+from tenantry.testing.people import People, TestPerson, insert_session
 from tests.calls import code, fails, outcome
 from tests.identity.conftest import Rows, validate
-from tests.identity.mailed import address, all_of, audited, mails_to, purposes_of, token_for, told, user_of
+from tests.identity.mailed import address, all_of, audited, mails_to, meanwhile, purposes_of, token_for, told, user_of
 
 pytestmark = pytest.mark.usefixtures("nobody_throttled")
 
@@ -24,6 +24,12 @@ SESSIONS = "SELECT session_id FROM session WHERE user_id = %s"
 
 def finish(token: str, new_password: str = NEW, request_id: str = "") -> credentials_pb2.FinishPasswordResetRequest:
     return credentials_pb2.FinishPasswordResetRequest(token=token, new_password=new_password, request_id=request_id)
+
+
+async def answer(
+    users: UserServiceStub, request: credentials_pb2.FinishPasswordResetRequest
+) -> credentials_pb2.FinishPasswordResetResponse:
+    return await users.FinishPasswordReset(request)
 
 
 async def ask(users: UserServiceStub, email: str) -> credentials_pb2.StartPasswordResetResponse:
@@ -125,6 +131,22 @@ async def test_eight_characters_are_enough_beside_a_second_factor(
     assert not (await user_of(rows, ada.user_id)).password_is_short
 
 
+async def test_a_short_password_does_not_outlive_the_second_factor(
+    users: UserServiceStub, people: People, rows: Rows
+) -> None:
+    ada = await people.person("ada")
+    factor = "UPDATE users SET has_second_factor = %s WHERE user_id = %s"
+    await rows.execute(factor, (True, ada.user_id))
+    resetting = finish(await token_for(rows, "PASSWORD_RESET", ada), "x7-eight")
+    async with meanwhile(rows, ada, answer(users, resetting)) as call:
+        await rows.execute(factor, (False, ada.user_id))
+    async with fails(Reason.CONFLICT):
+        await call
+    async with fails(Reason.BAD_REQUEST):  # tried again, as it says
+        await answer(users, resetting)
+    assert not (await user_of(rows, ada.user_id)).password_is_short
+
+
 async def test_reading_the_mail_verifies_the_address(users: UserServiceStub, people: People, rows: Rows) -> None:
     ada, bo = await people.persons(2)
     verified = "SELECT email_verified_time FROM users WHERE user_id = %s"
@@ -173,8 +195,8 @@ async def test_of_two_who_use_a_token_at_once_one_sets_the_password(
 async def test_no_session_of_the_old_password_outlives_the_reset(
     users: UserServiceStub, sessions: SessionServiceStub, people: People, rows: Rows
 ) -> None:
-    """Signing in and resetting at the same moment: whichever is first."""
-    for ada in await people.persons(30, password=OLD):
+    """Signing in and resetting at the same moment: whichever is first. And while the reset waits, somebody does."""
+    for ada in await people.persons(20, password=OLD):
         await rows.execute("DELETE FROM login_throttle")
         request = finish(await token_for(rows, "PASSWORD_RESET", ada))
         calls = (code(signing_in(sessions, ada, OLD)), code(users.FinishPasswordReset(request)))
@@ -182,3 +204,9 @@ async def test_no_session_of_the_old_password_outlives_the_reset(
         assert reset == "OK"
         assert signed_in in ("OK", "ABORTED", "UNAUTHENTICATED")
         assert await all_of(rows, SESSIONS, ada.user_id) == []
+    ada = await people.person("ada", OLD)
+    resetting = answer(users, finish(await token_for(rows, "PASSWORD_RESET", ada)))
+    async with meanwhile(rows, ada, resetting) as call:
+        await insert_session(rows, UUID(ada.user_id))
+    await call
+    assert await all_of(rows, SESSIONS, ada.user_id) == []
