@@ -164,7 +164,7 @@ async def test_the_operator_can_have_a_dead_mail_sent_again(own: OwnOutbox) -> N
             await own.put(ada)
             await own.becomes(ada, dead=True)
             [again] = [line for line in operations() if line.startswith("UPDATE outbox_emails")]
-            await own.rows.execute(again.replace("…", "TRUE"))  # type: ignore[arg-type]
+            await own.rows.execute(again.replace("…", "TRUE"))
             await own.becomes(ada, sent=True)
     assert server.recipients == [ada]
 
