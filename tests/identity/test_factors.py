@@ -115,7 +115,7 @@ async def test_only_the_session_that_confirmed_has_proved_both_factors(
     assert (await account(users, elsewhere)).has_second_factor
     for sensitive in (
         factors.RemoveTotp(pb.RemoveTotpRequest(), metadata=elsewhere.metadata),
-        regenerate(factors, elsewhere),
+        factors.RegenerateRecoveryCodes(pb.RegenerateRecoveryCodesRequest(), metadata=elsewhere.metadata),
         factors.EnrollTotp(pb.EnrollTotpRequest(), metadata=elsewhere.metadata),
     ):
         async with fails(Reason.REAUTHENTICATION_REQUIRED):
@@ -127,13 +127,12 @@ async def test_everything_needs_a_recent_sign_in(factors: FactorServiceStub, peo
     ada = await people.person()
     phone = await scan(factors, rows, ada)
     await rows.execute(LONG_AGO, (ada.sid,))
-    calls = [
+    for call in (
         factors.EnrollTotp(pb.EnrollTotpRequest(), metadata=ada.metadata),
-        confirm(factors, ada, await phone.code()),
+        factors.ConfirmTotp(pb.ConfirmTotpRequest(code=await phone.code()), metadata=ada.metadata),
         factors.RemoveTotp(pb.RemoveTotpRequest(), metadata=ada.metadata),
-        regenerate(factors, ada),
-    ]
-    for call in calls:
+        factors.RegenerateRecoveryCodes(pb.RegenerateRecoveryCodesRequest(), metadata=ada.metadata),
+    ):
         async with fails(Reason.REAUTHENTICATION_REQUIRED):
             await call
 
@@ -157,10 +156,8 @@ async def test_of_two_confirmations_at_once_one_gets_recovery_codes(
     digits = await phone.code()
     codes = await asyncio.gather(*(code(confirm(factors, ada, digits)) for _ in range(4)))
     assert sorted(codes) == ["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "OK"]
-    row = await (
-        await rows.execute("SELECT count(*) FROM recovery_codes WHERE user_id = %s", (ada.user_id,))
-    ).fetchone()
-    assert row == (10,)
+    query = "SELECT count(*) FROM recovery_codes WHERE user_id = %s"
+    assert await (await rows.execute(query, (ada.user_id,))).fetchone() == (10,)
 
 
 async def test_guessing_at_a_confirmation_is_slowed_down(
