@@ -103,12 +103,14 @@ async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None)
     return [row.session_id for row in ended if row.was_valid]
 
 
-async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int) -> list[UUID]:
-    """The user's valid sessions beyond the `keep` newest."""
+async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int, begun: UUID) -> list[UUID]:
+    """The user's valid sessions beyond the `keep` newest.
+
+    `begun` is the newest whatever its time says: the sign-in may have waited for one that came after it.
+    """
     newest_first = sessions.c.created_at.desc(), sessions.c.session_id.desc()
-    beyond = (
-        select(sessions.c.sid).where(sessions.c.user_id == str(user_id), valid()).order_by(*newest_first).offset(keep)
-    )
+    others = (sessions.c.user_id == str(user_id), sessions.c.session_id != begun, valid())
+    beyond = select(sessions.c.sid).where(*others).order_by(*newest_first).offset(keep - 1)
     statement = delete(sessions).where(sessions.c.sid.in_(beyond)).returning(sessions.c.session_id)
     return [row.session_id for row in await many(tx, statement)]
 
