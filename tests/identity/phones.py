@@ -12,7 +12,7 @@ from tests.identity.conftest import Rows
 
 TOLD = """SELECT (SELECT string_agg(action, ' ' ORDER BY audit_event_id) FROM audit_events WHERE user_id = %(id)s),
                  (SELECT string_agg(type, ' ' ORDER BY event_id) FROM events WHERE user_id = %(id)s),
-                 (SELECT string_agg(template || ' ' || (shown ->> 'change'), ', ' ORDER BY email_id)
+                 (SELECT string_agg(template, ' ' ORDER BY email_id)
                     FROM outbox_emails WHERE user_id = %(id)s)"""
 
 

@@ -65,7 +65,7 @@ async def test_removing_takes_everything_away_and_tells(
     assert await told(phone.rows, phone.person) == (
         "TOTP_ENROLLED TOTP_CONFIRMED TOTP_REMOVED",
         "USER_UPDATED USER_UPDATED",
-        "second_factor_changed added, second_factor_changed removed",
+        "second_factor_changed second_factor_changed",
     )
     async with fails(Reason.FACTOR_NOT_FOUND):
         await remove(factors, phone.person)
@@ -103,6 +103,8 @@ async def test_a_service_removes_for_a_person_who_lost_everything(
     assert not await has_second_factor(users, phone.person)
     query = "SELECT actor_service, actor_user_id FROM audit_events WHERE user_id = %s AND action = 'TOTP_REMOVED'"
     assert await (await phone.rows.execute(query, (phone.person.user_id,))).fetchall() == [("operator", None)]
+    query = "SELECT shown ->> 'ip' FROM outbox_emails WHERE user_id = %s ORDER BY email_id"
+    assert await (await phone.rows.execute(query, (phone.person.user_id,))).fetchall() == [("127.0.0.1",), ("",)]
     async with fails(Reason.FACTOR_NOT_FOUND):
         await remove_of(factors, phone.person.user_id)
 
@@ -147,8 +149,11 @@ async def test_new_recovery_codes_replace_the_old_ones(factors: FactorServiceStu
     assert len(set(codes)) == len(set(after[0])) == 10
     assert not set(codes) & set(phone.recovery_codes)
     assert not set(after[0]) & set(before[0])
-    audit, _, _ = await told(phone.rows, phone.person)
-    assert audit == "TOTP_ENROLLED TOTP_CONFIRMED RECOVERY_CODES_REGENERATED"
+    assert await told(phone.rows, phone.person) == (
+        "TOTP_ENROLLED TOTP_CONFIRMED RECOVERY_CODES_REGENERATED",
+        "USER_UPDATED",
+        "second_factor_changed second_factor_changed",
+    )
 
 
 async def test_no_secret_is_to_be_found_in_the_database(factors: FactorServiceStub, phone: Phone) -> None:

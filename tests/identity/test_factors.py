@@ -97,7 +97,7 @@ async def test_a_factor_counts_from_its_confirmation_on(
     assert await told(rows, ada) == (
         "TOTP_ENROLLED TOTP_ENROLLED CODE_WRONG TOTP_CONFIRMED",
         "USER_UPDATED",
-        "second_factor_changed added",
+        "second_factor_changed",
     )
 
 
