@@ -1,11 +1,12 @@
 """What ListUsers and LookUpUser cost among very many accounts: python -m benchmarks.list_users; see its flags."""
 
 import argparse
+import asyncio
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -46,7 +47,7 @@ FILTERS = {
 }
 
 
-def main() -> None:
+async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--users", type=int, default=1_000_000)
     arguments.add_argument("--calls", type=int, default=50)
@@ -54,8 +55,8 @@ def main() -> None:
     with databases() as found:
         url = found.owner_url("identity", "identity")
         fill(url, chosen.users)
-        with serving(found.service_url("identity", "identity")) as users:
-            show(users, url, chosen.calls)
+        async with serving(found.service_url("identity", "identity")) as users:
+            await show(users, url, chosen.calls)
 
 
 def fill(url: str, count: int) -> None:
@@ -73,8 +74,8 @@ def fill(url: str, count: int) -> None:
         connection.execute("VACUUM ANALYZE users")
 
 
-@contextmanager
-def serving(url: str) -> Iterator[UserServiceStub]:
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[UserServiceStub]:
     address = f"127.0.0.1:{free_port()}"
     environment = {
         "DATABASE_URL": url,
@@ -85,14 +86,14 @@ def serving(url: str) -> Iterator[UserServiceStub]:
     server = start(["identity_service"], environment)
     try:
         wait_for(address)
-        with grpc.insecure_channel(address) as channel:
+        async with grpc.aio.insecure_channel(address) as channel:
             yield UserServiceStub(channel)
     finally:
         server.terminate()
         server.wait()
 
 
-def show(users: UserServiceStub, url: str, calls: int) -> None:
+async def show(users: UserServiceStub, url: str, calls: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(
             "SELECT user_id, email, external_id FROM users WHERE state = 'ACTIVE' LIMIT 1"
@@ -102,50 +103,50 @@ def show(users: UserServiceStub, url: str, calls: int) -> None:
         print(f"medians of {calls} calls in ms (slowest)\n{'':28}{'found':>10}{'first':>16}{'middle':>16}{'last':>16}")
         for label, (written, condition) in FILTERS.items():
             found, tokens = pages_of(connection, written, condition)
-            times = [timed(partial(listed, users, written, token), calls) for token in tokens]
+            times = [await timed(partial(listed, users, written, token), calls) for token in tokens]
             print(f"{label:28}{found:>10,}" + "".join(f"{each:>16}" for each in times))
-    one = timed(partial(listed, users, f"email = {email}", ""), calls)
+    one = await timed(partial(listed, users, f"email = {email}", ""), calls)
     print(f"{'email =':28}{1:>10}{one:>16}")
     by_email, by_external_id = LookUpUserRequest(email=email), LookUpUserRequest(external_id=external_id)
-    alone: dict[str, Callable[[], object]] = {
+    alone: dict[str, Callable[[], Awaitable[object]]] = {
         "LookUpUser, email": partial(users.LookUpUser, by_email, metadata=AS_OPERATOR),
         "LookUpUser, external id": partial(users.LookUpUser, by_external_id, metadata=AS_OPERATOR),
         "GetUser (the RPC itself)": partial(users.GetUser, GetUserRequest(user_id=user_id), metadata=AS_OPERATOR),
     }
     for label, call in alone.items():
-        print(f"{label:28}{1:>10}{timed(call, calls):>16}")
+        print(f"{label:28}{1:>10}{await timed(call, calls):>16}")
 
 
 def pages_of(connection: psycopg.Connection[tuple[object, ...]], written: str, condition: str) -> tuple[int, list[str]]:
     """How many there are, and the page tokens of the first page, the middle one and the last full one."""
     shown = f"FROM users WHERE state <> 'DELETED' AND {condition}"
-    row = connection.execute(f"SELECT count(*) {shown}").fetchone()  # type: ignore[arg-type]
+    row = connection.execute(f"SELECT count(*) {shown}").fetchone()
     assert row is not None
     found = int(str(row[0]))
     pages = Pages(Caller(service="operator"), "ListUsers", written, False)
     tokens = [""]
     for before in (found // 2, found - 50):
         keys = f"SELECT create_time, user_id {shown} ORDER BY 1, 2 LIMIT 1 OFFSET {max(0, before - 1)}"
-        key = connection.execute(keys).fetchone()  # type: ignore[arg-type]
+        key = connection.execute(keys).fetchone()
         assert key is not None
         tokens.append(pages.token(*key))
     return found, tokens
 
 
-def listed(users: UserServiceStub, written: str, token: str) -> None:
-    answer = users.ListUsers(ListUsersRequest(filter=written, page_token=token), metadata=AS_OPERATOR)
+async def listed(users: UserServiceStub, written: str, token: str) -> None:
+    answer = await users.ListUsers(ListUsersRequest(filter=written, page_token=token), metadata=AS_OPERATOR)
     assert answer.users
 
 
-def timed(call: Callable[[], object], calls: int) -> str:
+async def timed(call: Callable[[], Awaitable[object]], calls: int) -> str:
     """After as many to warm up: a connection's statements are planned anew only when there are values to plan for."""
     times = []
     for _ in range(calls + 20):
         begin = time.perf_counter()
-        call()
+        await call()
         times.append((time.perf_counter() - begin) * 1000)
     return f"{statistics.median(times[20:]):.2f} ({max(times[20:]):.1f})"
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -17,6 +17,7 @@ from tests.calls import fails, outcome
 from tests.identity.accounts import DELETE, PASSWORD, address, audit_of, created, events_of
 from tests.identity.conftest import Rows
 
+
 async def test_creating_makes_an_account(users: UserServiceStub) -> None:
     email = address("Ada.Lovelace")
     user = await created(users, email=email, password=PASSWORD, display_name=" Ada ")
