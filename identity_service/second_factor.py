@@ -61,7 +61,7 @@ class SecondFactors:
             return False
         app, digits, used = totp(secret), plain(code), None
         for step in (factor.step - 1, factor.step, factor.step + 1):
-            if hmac.compare_digest(app.generate_otp(step), digits) and step > factor.last_used_step:
+            if hmac.compare_digest(app.generate_otp(step), digits):
                 used = step
         if used is None:
             return False

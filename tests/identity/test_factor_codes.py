@@ -180,11 +180,14 @@ async def test_a_factor_that_cannot_be_decrypted_is_no_way_in_and_is_logged(
 
 
 async def test_a_factor_copied_to_another_account_opens_nothing(
-    ada: Owner, database: Database, people: People, rows: Rows
+    ada: Owner, database: Database, people: People, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logged = CapturingLogger()
+    monkeypatch.setattr("identity_service.factor_secrets.log", logged)
     bo = await make_owner(database, people)
     copy = "UPDATE totp_factors SET secret = (SELECT secret FROM totp_factors WHERE user_id = %s) WHERE user_id = %s"
     await rows.execute(copy, (ada.user_id, bo.user_id))
     async with ada.now() as (tx, ours):
         assert await ours.accept(tx, bo.user_id, await ada.at(tx)) is None
         assert await ours.accept(tx, ada.user_id, await ada.at(tx)) == "totp"
+    assert [call.kwargs for call in logged.calls] == [{"user_id": str(bo.user_id)}]
