@@ -1,9 +1,17 @@
 """Codes of an authenticator app and recovery codes, and signing in with them."""
 
+import asyncio
+from uuid import UUID
 
+import pyotp
 import pytest
 
-from identity_service.second_factor import totp
+from identity_service.constraint_errors import CONSTRAINT_ERRORS
+from identity_service.second_factor import SecondFactors, totp
+from shared.database import Database
+from tenantry.testing.pair import Pair
+from tenantry.testing.people import People, TestPerson
+from tests.identity.conftest import Rows
 
 
 # The vectors of RFC 6238's appendix B for SHA-1, whose last six of eight digits are ours.
