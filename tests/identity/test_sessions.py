@@ -1,5 +1,6 @@
 """Sessions: signing in, listing and ending them, and whose they are."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -250,3 +251,31 @@ async def test_the_very_next_validation_after_a_revocation_refuses(
         async with fails(Reason.SESSION_INVALID):
             request = pb.ValidateSessionRequest(token=tokens.sign(ada.sid, pair.session_secret))
             await sessions.ValidateSession(request, metadata=AS_OPERATOR)
+
+
+async def test_after_the_answer_to_a_revocation_no_validation_says_yes(
+    sessions: SessionServiceStub, people: People
+) -> None:
+    """Validations never stop while 300 sessions end: whichever began after the answer must refuse."""
+    everybody = iter(await people.persons(300))
+    counts = {"yes": 0, "no": 0}
+
+    async def rounds() -> None:
+        for ada in everybody:
+            ended = asyncio.Event()
+            asking = [asyncio.create_task(ask(ada, ended)) for _ in range(2)]
+            await sessions.RevokeSession(pb.RevokeSessionRequest(), metadata=ada.metadata)
+            ended.set()
+            await asyncio.gather(*asking)
+
+    async def ask(ada: TestPerson, ended: asyncio.Event) -> None:
+        is_last = False
+        while not is_last:
+            is_last = ended.is_set()
+            said_yes = await is_valid(sessions, ada)
+            counts["yes" if said_yes else "no"] += 1
+            assert not (is_last and said_yes)
+
+    await asyncio.gather(*[rounds() for _ in range(4)])
+    assert counts["yes"] >= 300
+    assert counts["no"] >= 600
