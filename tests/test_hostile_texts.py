@@ -33,7 +33,7 @@ CODES = EXPECTED | {"FAILED_PRECONDITION"}
 def texts(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for field in message.fields:
         if field.message_type is not None:
-            if not field.message_type.full_name.startswith("google.protobuf.Timestamp"):
+            if not field.message_type.full_name.startswith(("google.protobuf.Timestamp", "google.protobuf.Struct")):
                 yield from texts(field.message_type, (*path, field.name))
         elif field.type == FieldDescriptor.TYPE_STRING:
             yield (*path, field.name)
