@@ -22,7 +22,7 @@ class Device:
 
     @property
     def hashes(self) -> list[bytes]:
-        return [self._token_hash, self._source_hash]
+        return [*([self._token_hash] if self.token else []), self._source_hash]
 
     def known_as(self, known: Collection[bytes]) -> str | None:
         """What its own tries are counted by; None if neither its token nor its source is among the `known`.
@@ -33,7 +33,7 @@ class Device:
 
     def token_for(self, known: Collection[bytes]) -> str:
         """Its own token if it is a known one, else a new one."""
-        return self.token if self._token_hash in known else tokens.make_one_time_token()
+        return self.token if self.token and self._token_hash in known else tokens.make_one_time_token()
 
     # Each with its kind: otherwise who sends the text of a source as a token would pass for that source.
     @property

@@ -1,5 +1,6 @@
 """What the tests of signing in share: requests, sources, second factors, and what throttling has counted."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -99,3 +100,10 @@ async def events_of(rows: Rows, person: TestPerson) -> list[tuple[str, str]]:
     query = "SELECT type, session_id::text FROM events WHERE user_id = %s AND session_id IS NOT NULL ORDER BY event_id"
     found: Sequence[Any] = await (await rows.execute(query, (person.user_id,))).fetchall()
     return [(row[0], row[1]) for row in found]
+
+
+async def somebody_waits(rows: Rows) -> None:
+    """Until a call waits for a row that this connection has locked."""
+    query = "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    while (await (await rows.execute(query)).fetchone()) is None:  # noqa: ASYNC110 - the event is in the database
+        await asyncio.sleep(0)

@@ -15,7 +15,16 @@ from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, Metadata, People, TestPerson
 from tests.calls import code, fails, read
 from tests.identity.conftest import Rows, validate
-from tests.identity.sign_ins import PASSWORD, WRONG, audited, events_of, person_with_factor, taken, use_up
+from tests.identity.sign_ins import (
+    PASSWORD,
+    WRONG,
+    audited,
+    events_of,
+    person_with_factor,
+    somebody_waits,
+    taken,
+    use_up,
+)
 
 RIGHT = pb.RefreshSessionRequest(password=PASSWORD)
 ROUNDS = 300
@@ -145,13 +154,6 @@ async def test_what_ends_the_session_meanwhile_wins(sessions: SessionServiceStub
         left = "SELECT count(*) FROM session WHERE user_id = %s AND session_id <> %s"
         row = await (await rows.execute(left, (ada.user_id, ada.session_id))).fetchone()
         assert row == (0,)
-
-
-async def somebody_waits(rows: Rows) -> None:
-    """Until a call waits for a row that this connection has locked."""
-    query = "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    while (await (await rows.execute(query)).fetchone()) is None:  # noqa: ASYNC110 - the event is in the database
-        await asyncio.sleep(0)
 
 
 async def test_of_two_refreshes_with_one_token_exactly_one_wins(

@@ -252,7 +252,7 @@ async def test_who_has_the_password_cannot_guess_codes_nor_lock_the_owner_out(
     ada, app, recovery_code = await person_with_factor(people, pair)
     first = await sessions.CreateSession(with_password(ada))
     made = await sessions.CreateSession(with_code(first, recovery_code))
-    await rows.execute("DELETE FROM known_devices WHERE device_hash = %s", (device("127.0.0.1").hashes[1],))
+    await rows.execute("DELETE FROM known_devices WHERE device_hash = %s", (device("127.0.0.1").hashes[0],))
     guesses = [await sessions.CreateSession(with_password(ada)) for _ in range(6)]
     for each in guesses[:5]:
         async with fails(Reason.CODE_WRONG):

@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
 from identity_service.passwords import Passwords
 from identity_service.queries.login_throttle import Bucket
-from identity_service.sign_in_limits import password_buckets
+from identity_service.sign_in_limits import code_bucket, password_buckets
 from identity_service.throttle import Throttle, bucket
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from shared.database import Database
@@ -26,6 +27,7 @@ from tests.identity.sign_ins import (
     WRONG,
     audited,
     device,
+    somebody_waits,
     source,
     taken,
     time_passes,
@@ -84,18 +86,36 @@ async def test_a_refused_try_takes_nothing_from_the_other_buckets(throttle: Thro
     assert await taken(rows, tries, others) == [10, 10]
 
 
-async def test_tries_that_meet_in_two_buckets_do_not_wait_for_each_other_in_a_circle(
+async def test_two_buckets_are_locked_in_one_order_whatever_the_order_they_are_named_in(
     throttle: Throttle, rows: Rows
 ) -> None:
-    one, other = bucket(1000, MINUTE, source()), bucket(1000, MINUTE, source())
-    pairs = [(one, other), (other, one)] * 32
-    assert all(await asyncio.gather(*[took(throttle, *each) for each in pairs]))
+    """Who waits for the first holds no other: nobody waits for another in a circle."""
+    first, second = sorted([bucket(1000, MINUTE, source()), bucket(1000, MINUTE, source())])
+    await throttle.take(first, second)
 
     async def give_back(*buckets: Bucket) -> None:
         async with throttle._database.transaction() as tx:
             await throttle.give_back(tx, *buckets)
 
-    await asyncio.gather(*[give_back(*each) for each in pairs])
+    for change, count in ((throttle.take, 2), (give_back, 1)):
+        async with rows.transaction():
+            await rows.execute("SELECT FROM login_throttle WHERE key = %s FOR UPDATE", (first.key,))
+            changing = asyncio.ensure_future(change(second, first))
+            await somebody_waits(rows)
+            await rows.execute("SELECT FROM login_throttle WHERE key = %s FOR UPDATE NOWAIT", (second.key,))
+        await changing
+        assert await taken(rows, first, second) == [count, count]
+
+
+async def test_tries_given_back_at_once_are_all_there_again(throttle: Throttle, rows: Rows) -> None:
+    one, other = bucket(1000, MINUTE, source()), bucket(1000, MINUTE, source())
+
+    async def try_in_vain(*buckets: Bucket) -> None:
+        await throttle.take(*buckets)
+        async with throttle._database.transaction() as tx:
+            await throttle.give_back(tx, *buckets)
+
+    await asyncio.gather(*[try_in_vain(*each) for each in [(one, other), (other, one), (one,)] * 12])
     assert await taken(rows, one, other) == [0, 0]
 
 
@@ -204,6 +224,15 @@ async def test_a_known_device_has_tries_of_its_own_and_no_more(
     assert codes == ["UNAUTHENTICATED"] * 10 + ["RESOURCE_EXHAUSTED"]
     _, _, of_account = password_buckets(ada.email, device(source()), ())
     assert await taken(rows, of_account) == [0]
+
+
+def test_codes_from_unknown_sources_are_counted_together_and_known_ones_apart() -> None:
+    user_id, here, there = uuid4(), device(source()), device(source())
+    assert code_bucket(user_id, here, ()) == code_bucket(user_id, there, ())
+    known = [*here.hashes, *there.hashes]
+    assert len({code_bucket(user_id, each, known) for each in (here, there, device(source()))}) == 3
+    assert code_bucket(user_id, here, ()) != code_bucket(uuid4(), here, ())
+    assert code_bucket(user_id, here, ())[1:] == (5, MINUTE)
 
 
 async def test_who_gets_in_has_used_up_nothing(sessions: SessionServiceStub, people: People, rows: Rows) -> None:
