@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -58,8 +58,15 @@ class OwnOutbox:
 
     async def becomes(self, address: str, **wanted: object) -> dict[str, Any]:
         """The row, as soon as it is as wanted."""
+        return await self._row_when(address, lambda row: wanted.items() <= row.items())
+
+    async def failed(self, address: str) -> dict[str, Any]:
+        """The row, as soon as an attempt has failed."""
+        return await self._row_when(address, lambda row: row["last_error"] is not None)
+
+    async def _row_when(self, address: str, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + SECONDS
-        while not wanted.items() <= (row := await self.row(address)).items():
+        while not is_wanted(row := await self.row(address)):
             assert time.monotonic() < deadline, row
             await asyncio.sleep(0.01)
         return row

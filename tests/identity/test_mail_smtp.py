@@ -74,9 +74,7 @@ async def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
         settings = plain(server.port) | {"SMTP_URL": f"smtp://{LOGIN_IN_URL}@127.0.0.1:{server.port}"}
         async with own.working(**settings):
             await own.put(ada)
-            row = await own.becomes(ada, attempts=1)
-            while not row["last_error"]:
-                row = await own.row(ada)
+            row = await own.failed(ada)
     assert "certificate verify failed" in row["last_error"]
     assert (row["sent"], row["dead"]) == (False, False)
     assert (server.received, server.logins) == ([], [])
@@ -88,9 +86,7 @@ async def test_a_server_without_starttls_gets_nothing_unless_that_is_wanted(own:
         settings = plain(server.port) | {"SMTP_URL": f"smtp://127.0.0.1:{server.port}"}
         async with own.working(**settings):
             await own.put(ada)
-            row = await own.becomes(ada, attempts=1)
-            while not row["last_error"]:
-                row = await own.row(ada)
+            row = await own.failed(ada)
         assert "STARTTLS" in row["last_error"]
         assert server.received == []
         async with own.working(**plain(server.port)):
@@ -104,9 +100,7 @@ async def test_a_wrong_password_of_ours_kills_no_mail(own: OwnOutbox, trusted: s
         settings = plain(server.port) | {"SMTP_URL": f"smtp://tenantry:another@127.0.0.1:{server.port}"}
         async with own.working(**settings):
             await own.put(ada)
-            row = await own.becomes(ada, attempts=1)
-            while not row["last_error"]:
-                row = await own.row(ada)
+            row = await own.failed(ada)
     assert row["last_error"].startswith("SMTPAuthenticationError: 535")
     assert "another" not in row["last_error"]
     assert not row["dead"]
@@ -119,9 +113,7 @@ async def test_what_the_server_wants_later_is_sent_later(own: OwnOutbox, at: str
         getattr(server, at).append("451 try again later")
         async with own.working(**plain(server.port)):
             await own.put(ada)
-            row = await own.becomes(ada, attempts=1)
-            while not row["last_error"]:
-                row = await own.row(ada)
+            row = await own.failed(ada)
             assert row["last_error"].endswith(": 451 try again later")
             assert (row["sent"], row["dead"]) == (False, False)
             assert 20 < row["due_in"] <= 30
@@ -179,9 +171,7 @@ async def test_a_server_that_was_down_costs_nothing_but_time(own: OwnOutbox) -> 
         port = server.port
     async with own.working(**plain(port)):
         await own.put(ada)
-        row = await own.becomes(ada, attempts=1)
-        while not row["last_error"]:
-            row = await own.row(ada)
+        row = await own.failed(ada)
         assert row["last_error"].startswith("SMTPConnectError")
         async with smtp_server(port=port) as server:
             await own.put(bo)
@@ -271,8 +261,6 @@ async def test_a_server_that_says_nothing_is_left_before_the_lease_ends(
         server.go_on.clear()
         async with own.working(**plain(server.port)):
             await own.put(ada)
-            row = await own.becomes(ada, attempts=1)
-            while not row["last_error"]:
-                row = await own.row(ada)
+            row = await own.failed(ada)
     assert row["last_error"].startswith("no answer for")
     assert 0 < row["due_in"] <= 30

@@ -95,9 +95,7 @@ async def test_a_folder_that_cannot_be_written_costs_nothing_but_time(own: OwnOu
     ada = an_address()
     async with own.working(MAIL_FOLDER=tmp_path / "file" / "mail"):
         await own.put(ada)
-        row = await own.becomes(ada, attempts=1)
-        while not row["last_error"]:
-            row = await own.row(ada)
+        row = await own.failed(ada)
     assert row["last_error"] == "NotADirectoryError: Not a directory"
     assert not row["dead"]
 
