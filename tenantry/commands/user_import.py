@@ -1,0 +1,8 @@
+"""`tenantry users import`."""
+
+import click
+
+
+@click.command("import")
+def import_file() -> None:
+    """x"""
