@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError
 
+from identity_service.foreign_hashes import read_hash
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
@@ -20,8 +21,6 @@ WAITING = 40  # about one second of work
 RETRY_AFTER = 1.0
 # OWASP's parameters; memory in KiB.
 TIME, MEMORY, PARALLELISM = 2, 19456, 1
-# A stored hash beyond these is not computed: whoever could write one could stop the service.
-CEILING_TIME, CEILING_MEMORY, CEILING_PARALLELISM = 10, 1024 * 1024, 16
 
 
 class Passwords:
@@ -41,22 +40,23 @@ class Passwords:
         Without a usable hash the answer is no after the same work, so that the time does not tell who has
         an account. HASHING_BUSY when too many wait.
         """
-        usable = stored if stored is not None and is_usable(stored) else None
+        usable = stored if stored is not None and read_hash(stored) else None
         matches = await self._in_thread(lambda: self._matches(password, usable or self._dummy))
         return matches and usable is not None
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether a hash has other than the current parameters."""
-        return self._hasher.check_needs_rehash(stored)
+        """Whether a hash has other than the current parameters, or came from another system."""
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:  # of another kind
+            return True
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, password: str, stored: str) -> bool:
-        try:
-            return self._hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        compare = read_hash(stored)
+        return compare is not None and compare(password.encode())
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         if not self._places.acquire(blocking=False):
@@ -65,16 +65,3 @@ class Passwords:
         # Not when the caller is gone, but when the thread is: a hash that has begun cannot be stopped.
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
-
-
-def is_usable(stored: str) -> bool:
-    """Whether it is an argon2 hash below the ceilings. Does no work on it."""
-    try:
-        cost = extract_parameters(stored)
-    except ValueError:
-        return False
-    return (
-        cost.time_cost <= CEILING_TIME
-        and cost.memory_cost <= CEILING_MEMORY
-        and cost.parallelism <= CEILING_PARALLELISM
-    )

@@ -18,6 +18,7 @@ from pydantic import (
 )  # fmt: skip
 from pydantic_settings import NoDecode
 
+from identity_service.common_passwords import common_passwords
 from shared.settings import CommonSettings, Switch, refuse_weak_secret, split_on_commas
 
 MAX_SECRETS = 5
@@ -56,11 +57,17 @@ def check_link(value: str) -> str:
     return value
 
 
+def check_words(path: Path) -> Path:
+    common_passwords(path)
+    return path
+
+
 # NoDecode: pydantic-settings would read JSON first, and a failure there hides every other wrong setting.
 AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
 Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
 Link = Annotated[str, AfterValidator(check_link)]
+Words = Annotated[FilePath, AfterValidator(check_words)]
 
 
 class Settings(CommonSettings):
@@ -81,7 +88,7 @@ class Settings(CommonSettings):
     password_minimum_with_second_factor: int = Field(
         8, alias="PASSWORD_MINIMUM_WITH_SECOND_FACTOR", ge=8, le=64, examples=["8"]
     )
-    common_passwords: FilePath | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
+    common_passwords: Words | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
     factor_secrets: AnySecrets = Field((), alias="FACTOR_SECRETS", examples=["<48 random characters>"])
     trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])

@@ -95,14 +95,14 @@ class Fields:
             return ""
         return checked.normalized
 
-    def password(self, path: str, value: str, *, least: int) -> str:
+    def password(self, path: str, value: str, *, least: int, when: str = "without a second factor") -> str:
         """Any characters, never cut; NFC, so that every keyboard types the same password (NIST SP 800-63B)."""
         if len(value.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
             self.wrong(path, f"longer than {MAX_PASSWORD_BYTES:,} bytes")
             return ""
         text = unicodedata.normalize("NFC", value)
         if len(text) < least:
-            self.wrong(path, f"{len(text)} characters, at least {least} without a second factor")
+            self.wrong(path, f"{len(text)} characters, at least {least} {when}")
         return text
 
     def external_id(self, path: str, value: str) -> str | None:

@@ -60,8 +60,8 @@ async def test_all_bad_fields_are_named_at_once_with_their_limits(users: UserSer
 
 async def test_fifteen_characters_are_enough_for_a_password(users: UserServiceStub) -> None:
     async with fails(Reason.BAD_REQUEST):
-        await created(users, users_pb2.CreateUserRequest(email=address("a"), password="é" * 14))
-    await created(users, users_pb2.CreateUserRequest(email=address("a"), password="é" * 15))
+        await created(users, users_pb2.CreateUserRequest(email=address("a"), password="éàü tulip orbi"))
+    await created(users, users_pb2.CreateUserRequest(email=address("a"), password="éàü tulip orbit"))
 
 
 async def test_the_password_is_stored_as_argon2id_only(users: UserServiceStub, rows: Rows) -> None:
