@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -11,10 +12,12 @@ Row = Sequence[str]
 
 
 def print_table(columns: Row, rows: Iterable[Row]) -> None:
-    """In a pipe, each row as soon as it is there."""
+    """In a pipe, each row as soon as it is there; nothing at all if the first cannot be had."""
     if not sys.stdout.isatty():
+        rows = iter(rows)
+        first = list(islice(rows, 1))
         print("\t".join(columns))
-        for row in rows:
+        for row in chain(first, rows):
             print("\t".join(plain(cell) for cell in row))
         return
     from rich.console import Console
