@@ -139,9 +139,9 @@ FORMS: tuple[tuple[re.Pattern[str], Callable[..., Compare | None]], ...] = tuple
         (rf"(?:bcrypt\$)?({BCRYPT})", _bcrypt),
         (rf"bcrypt_sha256\$({BCRYPT})", _bcrypt_sha256),
         (rf"\$scrypt\$ln={NUMBER},r={NUMBER},p={NUMBER}\${B64}\${B64}", _scrypt_phc),
-        (rf"scrypt\${NUMBER}\$([^$]+)\${NUMBER}\${NUMBER}\${B64}", _scrypt_django),
+        (rf"scrypt\${NUMBER}\$([!-#%-~]+)\${NUMBER}\${NUMBER}\${B64}", _scrypt_django),
         (rf"\$pbkdf2(?:-(sha1|sha256|sha512))?\${NUMBER}\$([A-Za-z0-9./]+)\$([A-Za-z0-9./]+)", _pbkdf2_b64),
         (rf"\$pbkdf2-(sha1|sha256|sha512)\$i={NUMBER},l=\d{{1,3}}\${B64}\${B64}", _pbkdf2_b64),
-        (rf"pbkdf2_(sha1|sha256|sha512)\${NUMBER}\$([^$]+)\${B64}", _pbkdf2_django),
+        (rf"pbkdf2_(sha1|sha256|sha512)\${NUMBER}\$([!-#%-~]+)\${B64}", _pbkdf2_django),
     )
 )

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -11,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError
 
 from identity_service.foreign_hashes import read_hash
+from shared.deadline import deadline
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
@@ -19,6 +21,7 @@ Result = TypeVar("Result")
 THREADS = 2
 WAITING = 40  # about one second of work
 RETRY_AFTER = 1.0
+LEAST_TIME = 0.25  # seconds; who waits no longer than this gets no answer, so none is computed
 # OWASP's parameters; memory in KiB.
 TIME, MEMORY, PARALLELISM = 2, 19456, 1
 
@@ -31,14 +34,14 @@ class Passwords:
         self._dummy = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """A PHC string with the current parameters. HASHING_BUSY when too many wait."""
+        """A PHC string with the current parameters. HASHING_BUSY when too many wait; DEADLINE_EXCEEDED when near."""
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Whether `stored` is a hash of the password.
 
         Without a usable hash the answer is no after the same work, so that the time does not tell who has
-        an account. HASHING_BUSY when too many wait.
+        an account. `stored` can be of another system (`foreign_hashes`). Errors as of `hash`.
         """
         usable = stored if stored is not None and read_hash(stored) else None
         matches = await self._in_thread(lambda: self._matches(password, usable or self._dummy))
@@ -61,7 +64,14 @@ class Passwords:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         if not self._places.acquire(blocking=False):
             raise ServiceError(Reason.HASHING_BUSY, retry_after=RETRY_AFTER)
-        future = self._threads.submit(work)
+        end = deadline()
+
+        def begin() -> Result:
+            if end - time.monotonic() < LEAST_TIME:
+                raise ServiceError(Reason.DEADLINE_EXCEEDED)
+            return work()
+
+        future = self._threads.submit(begin)
         # Not when the caller is gone, but when the thread is: a hash that has begun cannot be stopped.
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)

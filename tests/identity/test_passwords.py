@@ -9,10 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 from argon2 import PasswordHasher
 
+from identity_service import passwords
 from identity_service.foreign_hashes import read_hash
-from identity_service.passwords import THREADS, WAITING, Passwords
+from identity_service.passwords import LEAST_TIME, THREADS, WAITING, Passwords
+from protos.identity.v1.sessions_pb2 import CreateSessionRequest
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.deadline import set_deadline
 from shared.errors import ServiceError
+from shared.interceptors import DEFAULT_DEADLINE
 from shared.reasons import Reason
+from tests.calls import fails
+from tests.identity.foreign_samples import DJANGO, KRATOS, PASSWORD
 
 CHEAP = PasswordHasher(1, 8, 1)
 
@@ -70,8 +77,16 @@ async def test_what_is_no_hash_matches_nothing(hashing: Passwords, damaged: str)
     assert not await hashing.verify("", damaged)
 
 
+@pytest.mark.parametrize("foreign", DJANGO)
+async def test_hashes_of_other_systems_match_too(hashing: Passwords, foreign: str) -> None:
+    assert await hashing.verify(PASSWORD, foreign)
+    assert not await hashing.verify(PASSWORD[:-1], foreign)
+
+
 async def test_other_parameters_are_outdated(hashing: Passwords) -> None:
     assert hashing.needs_rehash(CHEAP.hash("secret"))
+    for foreign in (*DJANGO, *KRATOS, "$2b$12$" + "." * 53):
+        assert hashing.needs_rehash(foreign)
     assert not hashing.needs_rehash(await hashing.hash("secret"))
 
 
@@ -122,6 +137,27 @@ async def test_a_cancelled_caller_frees_its_place_only_when_the_thread_is_done(h
         await asyncio.sleep(0)
         assert await refused(hashing) == 1.0  # the two that had begun still hold theirs
     assert len(await asyncio.gather(*again)) == WAITING
+
+
+async def test_nothing_is_computed_for_who_will_not_wait_for_it(hashing: Passwords) -> None:
+    begun: list[bool] = []
+
+    async def begin(seconds: float) -> None:
+        set_deadline(seconds)
+        await hashing._in_thread(lambda: begun.append(True))
+
+    with pytest.raises(ServiceError) as refused:
+        await asyncio.create_task(begin(LEAST_TIME))
+    assert refused.value.reason is Reason.DEADLINE_EXCEEDED
+    assert begun == []
+    await asyncio.create_task(begin(LEAST_TIME + 5))
+    assert begun == [True]
+
+
+async def test_a_call_brings_its_deadline(sessions: SessionServiceStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "LEAST_TIME", DEFAULT_DEADLINE + 1)
+    async with fails(Reason.DEADLINE_EXCEEDED):
+        await sessions.CreateSession(CreateSessionRequest(email="ada@example.com", password="x"))
 
 
 async def test_the_loop_does_not_stall(hashing: Passwords) -> None:
