@@ -72,7 +72,7 @@ def _names(path: Path, form: Form) -> list[str]:
     """Of the columns, or of the keys of the first records, in their order."""
     names = list(form.header)
     if form.kind != "CSV":
-        with path.open("rb") as file:
-            first = islice(records_of.records(records_of.as_text(file), form), LOOKED_AT)
+        with records_of.opened(path) as file:
+            first = islice(records_of.records(file, form), LOOKED_AT)
             names = list(dict.fromkeys(name for record in first for name in record.fields))
     return [name for name in names if name and name not in (LINE, REASON)]

@@ -1,12 +1,12 @@
 """Read CSV, JSON Lines and JSON arrays record by record, whatever their size, with the line each begins on."""
 
 import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from tenantry.failures import WRONG_USE, Failure
 
@@ -49,20 +49,21 @@ def recognize(path: Path) -> Form:
     with path.open("rb") as file:
         if file.read(2) in UTF16:
             raise Failure(f"{path.name} is UTF-16", WRONG_USE, "save it as UTF-8 first")
-        file.seek(0)
-        text = as_text(file)
-        if kind in (".csv", ".tsv"):
-            first = next(lines(text), "")
-            delimiter = max(DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
-            text.seek(0)
-            return Form("CSV", delimiter, _header(path, text, delimiter))
-        begins = text.read(CHUNK).lstrip()[:1]
-        return Form("JSON array" if begins == "[" else "JSON Lines")
+    with opened(path) as text:
+        if kind not in (".csv", ".tsv"):
+            begins = text.read(CHUNK).lstrip()[:1]
+            return Form("JSON array" if begins == "[" else "JSON Lines")
+        first = next(lines(text), "")
+        delimiter = max(DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), [])))
+        text.seek(0)
+        return Form("CSV", delimiter, _header(path, text, delimiter))
 
 
-def as_text(file: BinaryIO) -> TextIO:
+@contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
     """Wrong UTF-8 is kept, to be given back as it was; only where it is used it is refused."""
-    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    with path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        yield file
 
 
 def records(file: TextIO, form: Form) -> Iterator[Record]:

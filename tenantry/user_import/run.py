@@ -2,9 +2,8 @@
 
 import fcntl
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import TextIO
 
 from protos.identity.v1 import users_pb2 as pb
 from shared.fields import email_key
@@ -15,7 +14,7 @@ from tenantry.user_import.batches import Batch, batches
 from tenantry.user_import.person import kind
 from tenantry.user_import.plan import Plan
 from tenantry.user_import.progress import Progress
-from tenantry.user_import.records import Record, as_text
+from tenantry.user_import.records import Record, opened
 from tenantry.user_import.rejected import RejectedFile
 
 SECONDS = 60.0  # for a batch
@@ -27,14 +26,14 @@ Rejected = Callable[[Record, str], None]
 def import_all(plan: Plan, ask: Ask, most: int, told: Told) -> Progress:
     """From where the last one was interrupted. Every batch is on record before the next is sent."""
     path = plan.path
-    with locked(path.open("rb"), path.name) as file:
+    with opened(path) as file:
+        lock(file, path.name)
         rejected_path = progress.rejected_place(path, plan.form.suffix)
         so_far = progress.begin_or_go_on(path, plan.choices, rejected_path)
         if so_far.is_done:
             return so_far
         rejected = RejectedFile(rejected_path, plan.form, so_far.rejected_bytes)
-        text = as_text(file)
-        for batch in batches(plan, text, so_far.position, most):
+        for batch in batches(plan, file, so_far.position, most):
             refused = batch.refused + (send(ask, batch, so_far.sha256) if batch.sent else [])
             rejected.add(sorted(refused, key=lambda each: each[0].line))
             so_far.position += batch.count
@@ -42,7 +41,7 @@ def import_all(plan: Plan, ask: Ask, most: int, told: Told) -> Progress:
             so_far.rejected += len(refused)
             so_far.rejected_bytes = rejected.length
             progress.save(path, so_far)
-            told(file.tell())
+            told(file.buffer.tell())
         so_far.is_done = True
         progress.save(path, so_far)
         return so_far
@@ -64,9 +63,8 @@ def look_at_all(plan: Plan, told: Told, rejected: Rejected) -> tuple[Counter[str
     fit: Counter[str] = Counter()
     unfit = 0
     lines: dict[int, int] = {}  # of addresses and external ids, by their hash
-    with plan.path.open("rb") as file:
-        text = as_text(file)
-        for batch in batches(plan, text, 0):
+    with opened(plan.path) as file:
+        for batch in batches(plan, file, 0):
             refused = list(batch.refused)
             for record, user in batch.sent:
                 twice = said_before(lines, record.line, email=email_key(user.email), external_id=user.external_id)
@@ -77,7 +75,7 @@ def look_at_all(plan: Plan, told: Told, rejected: Rejected) -> tuple[Counter[str
             unfit += len(refused)
             for record, reason in sorted(refused, key=lambda each: each[0].line):
                 rejected(record, reason)
-            told(file.tell())
+            told(file.buffer.tell())
     return fit, unfit
 
 
@@ -90,12 +88,9 @@ def said_before(lines: dict[int, int], line: int, **keys: str) -> str:
     return "; ".join(twice)
 
 
-@contextmanager
-def locked(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """Of two imports of one file at a time, the second is refused."""
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(f"another import of {name} is under way", WRONG_USE) from None
-        yield file
+def lock(file: TextIO, name: str) -> None:
+    """While it is open. Of two imports of one file at a time, the second is refused."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failure(f"another import of {name} is under way", WRONG_USE) from None

@@ -29,7 +29,7 @@ REQUEST = pb.GetUserRequest(user_id="1")
 def asked(channel: Any, **more: Any) -> Iterator["Future[pb.GetUserResponse]"]:
     """One call under way, in a thread."""
     with ThreadPoolExecutor(1) as threads:
-        yield threads.submit(client.call, channel, METHOD, REQUEST, pb.GetUserResponse, **more)
+        yield threads.submit(lambda: client.call(channel, METHOD, REQUEST, pb.GetUserResponse, **more))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2 import CreateUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
-from tenantry.local_secrets import load_or_make
+from tenantry.local_secrets import load_or_make, make_secret
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import identity_settings, running_identity
 from tenantry.testing.people import AS_OPERATOR
@@ -19,7 +19,7 @@ from tests.command_line.invoked import invoke, told
 from tests.command_line.launched import launched
 
 PASSWORD = "tulip orbit canyon"
-OLD = "the-secret-of-before-0123456789-abcdefghijklmnop"
+OLD = make_secret()
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_nobody_is_logged_out_by_a_rotation_and_all_by_retiring(databases:
     async with running_identity(identity_settings(url, SESSION_SECRETS=new)) as retired:
         sessions = SessionServiceStub(retired.channel)
         await sessions.ValidateSession(ValidateSessionRequest(token=newer), metadata=AS_OPERATOR)
-        with fails(Reason.SESSION_INVALID):
+        async with fails(Reason.SESSION_INVALID):
             await sessions.ValidateSession(ValidateSessionRequest(token=old), metadata=AS_OPERATOR)
 
 
