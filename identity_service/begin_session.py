@@ -36,6 +36,8 @@ async def begin_session(
     )
     await audit.record(tx, origin, action, user_id, session_id=row.session_id, amr=list(amr))
     await publish.sessions_changed(tx, "SESSION_CREATED", user_id, [row.session_id])
-    ended = await sessions.delete_oldest_sessions(tx, user_id=user_id, keep=settings.sessions_per_user)
+    ended = await sessions.delete_oldest_sessions(
+        tx, user_id=user_id, keep=settings.sessions_per_user, begun=row.session_id
+    )
     await publish.sessions_changed(tx, "SESSION_ENDED", user_id, ended)
     return tokens.sign(sid, settings.secret_bytes[0]), row

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from identity_service.peer import MAX_USER_AGENT, ip_address
+from identity_service.peer import ip_address, written_address
 from shared.interceptors import Context
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAX_USER_AGENT = 512
 MAX_REQUEST_ID = 64
 
 
@@ -36,25 +37,29 @@ class Origins:
         self._trusted = trusted
 
     def of(self, context: Context) -> Origin:
-        metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
-        peer = ip_address(context.peer())
+        metadata: dict[str, str] = {}
+        for key, value in context.invocation_metadata() or ():
+            # Several headers of a name are one list (RFC 9110): the nearest proxy may have begun a header of its own.
+            metadata[key] = f"{metadata[key]},{value!s}" if key in metadata else str(value)
+        ip = ip_address(context.peer())
         user_agent = metadata.get("user-agent", "")
-        if self._is_trusted(peer):
-            peer = self._client(metadata.get("x-forwarded-for", ""), peer)
+        if self._is_trusted(ip):
+            ip = self._client(metadata.get("x-forwarded-for", ""), ip)
             user_agent = metadata.get("x-forwarded-user-agent", user_agent)
         request_id = metadata.get("x-request-id")
-        return Origin(peer, user_agent[:MAX_USER_AGENT], request_id[:MAX_REQUEST_ID] if request_id else None)
+        return Origin(ip, user_agent[:MAX_USER_AGENT], request_id[:MAX_REQUEST_ID] if request_id else None)
 
-    def _client(self, forwarded_for: str, peer: str | None) -> str | None:
+    def _client(self, forwarded_for: str, proxy: str | None) -> str | None:
         """From the right, the first that is no proxy of ours: what stands further left anybody can write."""
+        nearest = proxy
         for text in reversed(forwarded_for.split(",")):
-            address = ip_address(f"ipv4:{text.strip()}:0" if ":" not in text else f"ipv6:[{text.strip()}]:0")
+            address = written_address(text)
             if address is None:
                 break
-            peer = address
+            nearest = address
             if not self._is_trusted(address):
                 break
-        return peer
+        return nearest
 
     def _is_trusted(self, ip: str | None) -> bool:
         if ip is None:

@@ -1,6 +1,9 @@
 """Slow down guessing, in the database: all workers count together, and a restart forgets nothing."""
 
 import hashlib
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from identity_service.queries import login_throttle
@@ -19,22 +22,44 @@ class Throttle:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @asynccontextmanager
+    async def guess(self, *buckets: Bucket) -> AsyncIterator[None]:
+        """Around the check of a secret: counts as a try unless HASHING_BUSY kept it from being checked.
+
+        THROTTLED when there is none left. Cancelled calls count: their check may have been made.
+        """
+        await self.take(*buckets)
+        try:
+            yield
+        except ServiceError as error:
+            if error.reason is Reason.HASHING_BUSY:
+                async with self._database.transaction() as tx:
+                    await self.give_back(tx, *buckets)
+            raise
+
     async def take(self, *buckets: Bucket) -> None:
-        """A try from every bucket, or THROTTLED and none is taken."""
-        async with self._database.single_read() as tx:  # a flood is refused without a write or a lock
-            wait = await login_throttle.get_wait(tx, buckets=buckets)
-        if wait is None:
+        """A try from every bucket; or THROTTLED, and none is taken."""
+        wait = await self._wait(*buckets)  # a flood is refused without a write or a lock
+        if wait is not None:
+            raise refused(wait)
+        try:
             async with self._database.transaction() as tx:
-                if await login_throttle.insert_tries(tx, buckets=buckets):
-                    return
-                wait = await login_throttle.get_wait(tx, buckets=buckets)
-                raise refused(wait)
-        raise refused(wait)
+                if not await login_throttle.insert_tries(tx, buckets=buckets):
+                    raise refused(0)
+        except ServiceError as error:
+            if error.reason is Reason.THROTTLED:  # others were faster
+                raise refused(await self._wait(*buckets) or 0) from None
+            raise
 
     async def give_back(self, tx: Tx, *buckets: Bucket) -> None:
-        """What turned out to be no guess does not count."""
+        """What turned out to be no guess does not count. Last in its transaction: others wait for these rows."""
         await login_throttle.update_tries_back(tx, buckets=buckets)
 
+    async def _wait(self, *buckets: Bucket) -> float | None:
+        async with self._database.single_read() as tx:
+            return await login_throttle.get_wait(tx, buckets=buckets)
 
-def refused(wait: float | None) -> ServiceError:
-    return ServiceError(Reason.THROTTLED, retry_after=max(1.0, wait or 0.0))
+
+def refused(wait: float) -> ServiceError:
+    """In whole seconds, rounded up: who waits as long gets in."""
+    return ServiceError(Reason.THROTTLED, retry_after=max(1, math.ceil(wait)))

@@ -31,6 +31,7 @@ class LocalSecrets:
     database_passwords: dict[str, dict[str, str]]  # of the service and of the owner, by service
     session_secret: str  # or several, separated by commas: the first signs
     service_keys: dict[str, str]  # name.secret by name
+    factor_secret: str
 
     def passwords(self) -> dict[str, Passwords]:
         return {service: Passwords(**given) for service, given in self.database_passwords.items()}
@@ -41,12 +42,17 @@ class LocalSecrets:
 
 def load_or_make(path: Path) -> LocalSecrets:
     if path.exists():
-        return LocalSecrets(**json.loads(path.read_text()))
+        kept = json.loads(path.read_text())
+        if "factor_secret" not in kept:  # made before there were second factors
+            kept["factor_secret"] = make_secret()
+            write_private(path, json.dumps(kept, indent=2) + "\n")
+        return LocalSecrets(**kept)
     made = LocalSecrets(
         superuser_password=make_secret(),
         database_passwords={s: {"service": make_secret(), "owner": make_secret()} for s in SERVICES},
         session_secret=make_secret(),
         service_keys={name: f"{name}.{make_secret()}" for name in KEY_NAMES},
+        factor_secret=make_secret(),
     )
     write_private(path, json.dumps({name: getattr(made, name) for name in made.__slots__}, indent=2) + "\n")
     return made

@@ -160,6 +160,7 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
     return {
         "REFLECTION": "on",
         "GRACE_SECONDS": GRACE_SECONDS,
+        "FACTOR_SECRETS": pair.secrets.factor_secret,
         **({"PERMISSIONS_FILE": str(permissions)} if permissions.exists() else {}),
         **{name: value for name, value in os.environ.items() if name != "SESSION_SECRET"},
         "DATABASE_URL": pair.database_url(service),

@@ -1,5 +1,6 @@
 """The gRPC services whose RPCs are written in more than one file."""
 
+from identity_service.handlers.reauthentication import Reauthentication
 from identity_service.handlers.sessions import SessionList
 from identity_service.handlers.sign_in import SignIn
 from identity_service.handlers.user_addresses import UserAddresses
@@ -15,5 +16,5 @@ class Users(UserAccounts, UserAdministration, UserImports, UserAddresses, UserPa
     """identity.v1.UserService."""
 
 
-class Sessions(SignIn, SessionList, SessionServiceServicer):
+class Sessions(SignIn, Reauthentication, SessionList, SessionServiceServicer):
     """identity.v1.SessionService."""

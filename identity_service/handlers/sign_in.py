@@ -1,28 +1,60 @@
-"""identity.v1.SessionService: signing in, and proving again who one is."""
+"""identity.v1.SessionService: signing in, with a password and where there is a second factor a code."""
 
-from identity_service import to_proto
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from identity_service import audit, sign_in_limits, to_proto, tokens
+from identity_service.audit import Action
 from identity_service.begin_session import begin_session
+from identity_service.known_devices import Device, remember
+from identity_service.origin import Origin
 from identity_service.parts import Handlers
-from identity_service.queries import users
+from identity_service.queries import challenges, known_devices, one_time_tokens, users
+from identity_service.second_factor import MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
-from shared.database import Row
+from shared.database import Tx
 from shared.errors import ServiceError
-from shared.fields import email_key, reading
+from shared.fields import Fields, email_key, reading
 from shared.interceptors import Context
 from shared.reasons import Reason
+from shared.timestamps import timestamp
+
+CHALLENGE_LIFETIME = timedelta(minutes=5)  # to find the phone
+MAX_TOKEN = 100
 
 
 class SignIn(Handlers):
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         origin = self.parts.origins.of(context)
+        if request.challenge_token or request.code:
+            return await self._with_code(request, origin)
+        return await self._with_password(request, origin)
+
+    async def _with_password(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
+        """Nobody learns from the answer or its time whether the account exists: all take the same steps."""
         with reading() as read:
             email = read.email("email", request.email)
             password = read.password("password", request.password, least=0)
-            device_name = read.name("device_name", request.device_name)
-        user = await self._user_with(email, password)
+            device, device_name = read_device(read, request, origin)
+            if not request.email and not request.password:
+                read.wrong("challenge_token", "needed with code, unless there are email and password")
+        key = email_key(email)
+        async with self.parts.database.single_read() as tx:
+            user = await known_devices.get_user_and_known(tx, email_key=key, hashes=device.hashes)
+        known = user.known if user else ()
+        tries = sign_in_limits.password_buckets(key, device, known)
         new_hash = None
-        if self.parts.passwords.needs_rehash(user.password_hash):
-            new_hash = await self.parts.passwords.hash(password)
+        async with self.parts.throttle.guess(*tries):
+            matches = await self.parts.passwords.verify(password, user.password_hash if user else None)
+            if user is not None and matches and self.parts.passwords.needs_rehash(user.password_hash):
+                new_hash = await self.parts.passwords.hash(password)
+        if user is None or not matches or user.state != "ACTIVE":
+            async with self.parts.database.transaction() as tx:
+                await audit.record(tx, origin, Action.SIGN_IN_FAILED, user.user_id if user else None)
+            raise ServiceError(Reason.SIGN_IN_FAILED)
         async with self.parts.database.transaction() as tx:
             current = await users.lock_user(tx, user_id=user.user_id)
             if current is None or current.state != "ACTIVE":
@@ -31,19 +63,84 @@ class SignIn(Handlers):
                 raise ServiceError(Reason.CONFLICT)
             if new_hash is not None:
                 await users.update_password_hash(tx, user_id=user.user_id, password_hash=new_hash)
-            token, row = await begin_session(
-                tx, self.parts.settings, origin, user.user_id, ["pwd"], device_name=device_name
-            )
-        return pb.CreateSessionResponse(token=token, session=to_proto.session(row))
+            if current.has_second_factor:
+                response = await self._challenge(tx, user.user_id, device_name)
+            else:
+                response = await self._begin(tx, origin, user.user_id, ["pwd"], device, device_name, known)
+            await self.parts.throttle.give_back(tx, *tries)
+        return response
 
-    async def _user_with(self, email: str, password: str) -> Row:
-        """Nobody learns from the answer or its time whether the account exists."""
+    async def _with_code(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
+        with reading() as read:
+            challenge_token = read.token("challenge_token", request.challenge_token, most=MAX_TOKEN)
+            code = read.token("code", request.code, most=MAX_CODE)
+            device, device_name = read_device(read, request, origin)
+            for path, value in (("challenge_token", request.challenge_token), ("code", request.code)):
+                if not value:
+                    read.wrong(path, "needed in the second step")
+            for path, value in (("email", request.email), ("password", request.password)):
+                if value:
+                    read.wrong(path, "not together with challenge_token and code")
+        token_hash = tokens.one_time_hash(challenge_token)
         async with self.parts.database.single_read() as tx:
-            user = await users.get_user_by_email(tx, email_key=email_key(email))
-        matches = await self.parts.passwords.verify(password, user.password_hash if user else None)
-        if user is None or not matches or user.state != "ACTIVE":
-            raise ServiceError(Reason.SIGN_IN_FAILED)
-        return user
+            challenge = await challenges.get_challenge(tx, token_hash=token_hash, hashes=device.hashes)
+        if challenge is None:
+            raise ServiceError(Reason.CHALLENGE_INVALID)
+        user_id = challenge.user_id
+        tries = sign_in_limits.code_bucket(user_id, device, challenge.known)
+        await self.parts.throttle.take(tries)
+        async with self.parts.database.transaction() as tx:
+            current = await users.lock_user(tx, user_id=user_id)
+            if current is None or current.state != "ACTIVE" or not current.has_second_factor:
+                raise ServiceError(Reason.CHALLENGE_INVALID)
+            kind = await self.parts.second_factors.accept(tx, user_id, code)
+            if kind is None:  # committed, although the call fails
+                await audit.record(tx, origin, Action.CODE_WRONG, user_id)
+            else:
+                used = await one_time_tokens.delete_one_time_token(
+                    tx, token_hash=token_hash, purposes=(challenges.PURPOSE,)
+                )
+                if used is None:  # by another call, or the account changed: the code stays good
+                    raise ServiceError(Reason.CHALLENGE_INVALID)
+                if kind == "recovery":
+                    await audit.record(tx, origin, Action.RECOVERY_CODE_USED, user_id)
+                device_name = device_name or challenge.device_name
+                response = await self._begin(
+                    tx, origin, user_id, ["pwd", "otp", "mfa"], device, device_name, challenge.known
+                )
+                await self.parts.throttle.give_back(tx, tries)
+        if kind is None:
+            raise ServiceError(Reason.CODE_WRONG)
+        return response
 
-    async def RefreshSession(self, request: pb.RefreshSessionRequest, context: Context) -> pb.RefreshSessionResponse:
-        raise NotImplementedError
+    async def _challenge(self, tx: Tx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
+        token = tokens.make_one_time_token()
+        expire_time = await challenges.insert_challenge(
+            tx,
+            token_id=uuid7(),
+            token_hash=tokens.one_time_hash(token),
+            user_id=user_id,
+            device_name=device_name,
+            lifetime=CHALLENGE_LIFETIME,
+        )
+        challenge = pb.SecondFactorChallenge(challenge_token=token, expire_time=timestamp(expire_time))
+        return pb.CreateSessionResponse(challenge=challenge)
+
+    async def _begin(
+        self,
+        tx: Tx,
+        origin: Origin,
+        user_id: UUID,
+        amr: Sequence[str],
+        device: Device,
+        device_name: str,
+        known: Sequence[bytes],
+    ) -> pb.CreateSessionResponse:
+        token, row = await begin_session(tx, self.parts.settings, origin, user_id, amr, device_name=device_name)
+        device_token = await remember(tx, user_id, device, known)
+        return pb.CreateSessionResponse(token=token, session=to_proto.session(row), device_token=device_token)
+
+
+def read_device(read: Fields, request: pb.CreateSessionRequest, origin: Origin) -> tuple[Device, str]:
+    token = read.token("device_token", request.device_token, most=MAX_TOKEN)
+    return Device(origin.source, token), read.name("device_name", request.device_name)

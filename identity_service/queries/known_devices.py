@@ -3,33 +3,27 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Select, bindparam, delete, func, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity_service.queries.users import NOT_DELETED
 from identity_service.tables import known_devices, users
-from shared.database import Row, Tx, first, many
+from shared.database import Row, Tx, first
 
 MOST = 50  # for each user: many more than somebody uses, and little to keep
 
 
-def among(hashes: Sequence[bytes]) -> Select[tuple[bytes]]:
-    return select(known_devices.c.device_hash).where(
-        known_devices.c.device_hash == func.any(bindparam(None, list(hashes), ARRAY(LargeBinary)))
-    )
+def known_among(hashes: Sequence[bytes], user_id: ColumnElement[UUID]) -> ColumnElement[list[bytes]]:
+    """As `known` those of the hashes that the user has signed in with."""
+    one_of_them = known_devices.c.device_hash == func.any(bindparam(None, list(hashes), ARRAY(LargeBinary)))
+    mine = select(known_devices.c.device_hash).where(known_devices.c.user_id == user_id, one_of_them)
+    return func.array(mine.scalar_subquery()).label("known")
 
 
 async def get_user_and_known(tx: Tx, *, email_key: str, hashes: Sequence[bytes]) -> Row | None:
     """The user, and as `known` those of the hashes that they have signed in with: one statement for everybody."""
-    mine = among(hashes).where(known_devices.c.user_id == users.c.user_id).correlate(users)
-    known = func.array(mine.scalar_subquery()).label("known")
-    return await first(tx, select(users, known).where(users.c.email_key == email_key, NOT_DELETED))
-
-
-async def list_known(tx: Tx, *, user_id: UUID, hashes: Sequence[bytes]) -> list[bytes]:
-    """Those of the hashes that the user has signed in with."""
-    rows = await many(tx, among(hashes).where(known_devices.c.user_id == user_id))
-    return [row.device_hash for row in rows]
+    statement = select(users, known_among(hashes, users.c.user_id))
+    return await first(tx, statement.where(users.c.email_key == email_key, NOT_DELETED))
 
 
 async def upsert_known_devices(tx: Tx, *, user_id: UUID, hashes: Sequence[bytes]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Interval, any_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import INET
 
 from identity_service.tables import sessions, users
@@ -72,6 +72,12 @@ async def get_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> Row | None:
     return await first(tx, statement)
 
 
+async def update_session_amr(tx: Tx, *, user_id: UUID, session_id: UUID, amr: Sequence[str]) -> None:
+    """How the person has now proved who they are."""
+    mine = (sessions.c.user_id == str(user_id), sessions.c.session_id == session_id)
+    await tx.execute(update(sessions).where(*mine).values(amr=list(amr)))
+
+
 async def list_sessions(tx: Tx, *, user_id: UUID, before: tuple[datetime, UUID] | None, limit: int) -> list[Row]:
     """The user's valid sessions, newest first; `before` is the last (created_at, session_id) of a page."""
     key = tuple_(sessions.c.created_at, sessions.c.session_id)
@@ -97,12 +103,14 @@ async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None)
     return [row.session_id for row in ended if row.was_valid]
 
 
-async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int) -> list[UUID]:
-    """The user's valid sessions beyond the `keep` newest."""
+async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int, begun: UUID) -> list[UUID]:
+    """The user's valid sessions beyond the `keep` newest.
+
+    `begun` is the newest whatever its time says: the sign-in may have waited for one that came after it.
+    """
     newest_first = sessions.c.created_at.desc(), sessions.c.session_id.desc()
-    beyond = (
-        select(sessions.c.sid).where(sessions.c.user_id == str(user_id), valid()).order_by(*newest_first).offset(keep)
-    )
+    others = (sessions.c.user_id == str(user_id), sessions.c.session_id != begun, valid())
+    beyond = select(sessions.c.sid).where(*others).order_by(*newest_first).offset(keep - 1)
     statement = delete(sessions).where(sessions.c.sid.in_(beyond)).returning(sessions.c.session_id)
     return [row.session_id for row in await many(tx, statement)]
 
@@ -110,7 +118,8 @@ async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int) -> list[UU
 async def get_recent(tx: Tx, *, user_id: UUID, session_id: UUID, within: timedelta) -> bool:
     """Whether this valid session was signed in not longer ago than `within`, with the second factor if there is one."""
     recent = sessions.c.auth_time > func.now() - bindparam(None, within, Interval)
-    strong = ~users.c.has_second_factor | sessions.c.amr.contains(["mfa"])
+    strong = ~users.c.has_second_factor | (any_(sessions.c.amr) == "mfa")
     mine = (sessions.c.user_id == str(user_id), sessions.c.session_id == session_id, valid())
-    row = await first(tx, select(recent & strong).select_from(sessions, users).where(users.c.user_id == user_id, *mine))
+    theirs = sessions.join(users, users.c.user_id == user_id)
+    row = await first(tx, select(recent & strong).select_from(theirs).where(*mine))
     return row is not None and bool(row[0])

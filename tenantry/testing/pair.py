@@ -54,6 +54,7 @@ def identity_settings(database_url: str, **changes: object) -> IdentitySettings:
     values: dict[str, object] = {
         "DATABASE_URL": database_url,
         "SESSION_SECRETS": secrets.token_urlsafe(48),
+        "FACTOR_SECRETS": secrets.token_urlsafe(48),
         "SERVICE_KEYS": {"operator": digest(OPERATOR_KEY), "tenancy": digest(TENANCY_KEY)},
         "REFLECTION": True,
         "CONNECTION_AGE_SECONDS": 3600,  # one channel for a whole run

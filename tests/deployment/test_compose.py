@@ -20,7 +20,9 @@ from tenantry.migrate import owner_urls
 from tenantry.run_state import DEFAULT_ADDRESSES
 
 PROJECT = Path(__file__).resolve().parents[2]
-VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::[?-][^}]*)?\}")
+# Off without a value, as .env.example says.
+OPTIONAL = {"FACTOR_SECRETS"}
 SETTINGS: dict[str, type[CommonSettings]] = {"identity": IdentitySettings, "tenancy": TenancySettings}
 
 
@@ -71,7 +73,8 @@ def test_the_example_names_exactly_the_variables_that_are_used(values: dict[str,
 def test_a_missing_variable_is_refused_before_anything_starts() -> None:
     text = (PROJECT / "docker-compose.yml").read_text()
     required = set(re.findall(r"\$\{(\w+):\?see \.env\.example\}", text))
-    assert required == {found[1] for found in VARIABLE.finditer(text)}
+    assert required == {found[1] for found in VARIABLE.finditer(text)} - OPTIONAL
+    assert set(re.findall(r"\$\{(\w+):-\}", text)) == OPTIONAL
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -61,6 +61,7 @@ def test_django_s_bcrypt_sha256_sees_all_of_a_password() -> None:
 
 AT_THE_CEILING = [
     f"$argon2id$v=19$m=262144,t=4,p=1${SALT}${HASH}",
+    f"$argon2id$v=19$m=64,t=1,p=1${'A' * 440}${HASH}",  # 512 characters
     f"$argon2id$v=19$m=104857,t=10,p=16${SALT}${HASH}",
     f"$2b$14${BCRYPT}",
     f"$2b$04${BCRYPT}",
@@ -82,7 +83,7 @@ ABOVE_OR_DAMAGED = [
     f"$argon2id$v=19$m=0,t=1,p=1${SALT}${HASH}",
     f"$argon2id$v=19$m=15,t=1,p=2${SALT}${HASH}",  # less than argon2 takes
     f"$argon2id$v=19$m=064,t=1,p=1${SALT}${HASH}",
-    f"$argon2id$v=19$m=６４,t=1,p=1${SALT}${HASH}",
+    f"$argon2id$v=19$m=6４,t=1,p=1${SALT}${HASH}",
     f"$argon2id$v=20$m=64,t=1,p=1${SALT}${HASH}",
     f"$argon2id$v=19$t=1,m=64,p=1${SALT}${HASH}",
     f"$argon2x$v=19$m=64,t=1,p=1${SALT}${HASH}",
@@ -93,7 +94,8 @@ ABOVE_OR_DAMAGED = [
     f"$argon2id$v=19$m=64,t=1,p=1${SALT}${HASH[:-1]}J",  # bits that no byte has
     f"$argon2id$v=19$m=64,t=1,p=1${SALT}$",
     f" $argon2id$v=19$m=64,t=1,p=1${SALT}${HASH}",
-    f"$argon2id$v=19$m=64,t=1,p=1${SALT}${'A' * 500}",
+    f"$argon2id$v=19$m=64,t=1,p=1${SALT}${'A' * 400}",
+    f"$argon2id$v=19$m=64,t=1,p=1${'A' * 444}${HASH}",
     f"$2b$15${BCRYPT}",
     f"$2b$31${BCRYPT}",
     f"$2b$03${BCRYPT}",

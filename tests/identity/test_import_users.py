@@ -138,7 +138,11 @@ async def test_a_deleted_account_keeps_nobody_out(users: UserServiceStub, rows: 
     new = ImportedUser(email=address(), external_id=uuid4().hex)
     [first] = await imported(users, new)
     await rows.execute("UPDATE users SET state = 'DELETED', delete_time = now() WHERE user_id = %s", (first.user_id,))
-    [again] = await imported(users, new)
+    [again] = await imported(users, ImportedUser(email=address(), external_id=new.external_id))
+    assert again.user_id
+    [refused] = await imported(users, new)  # the address is free
+    assert refused.refusal.reason == "EXTERNAL_ID_TAKEN"
+    [again] = await imported(users, ImportedUser(email=new.email))
     assert again.user_id
 
 

@@ -57,6 +57,8 @@ async def test_without_a_hash_the_same_work_is_done_for_a_no(
 
     monkeypatch.setattr(hashing, "_matches", noted)
     assert not await hashing.verify("anything", None)
+    assert not await hashing.verify("anything", "damaged")
+    assert verified[0] == verified[1]
     assert verified[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert not hashing.needs_rehash(verified[0])
 

@@ -67,7 +67,7 @@ class ConfirmTotpRequest(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Six digits."""
+    """Six digits, spaces allowed; at most 100 characters."""
     def __init__(
         self,
         *,

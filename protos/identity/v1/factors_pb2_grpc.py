@@ -81,8 +81,8 @@ class FactorServiceServicer:
 
     def RemoveTotp(self, request, context):
         """Takes the second factor away, recovery codes included. A service does so for a person who lost everything.
-        Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a password that is long
-        enough only beside a second factor.
+        Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a person whose password is long
+        enough only beside a second factor. A service may all the same; ask that person to choose a longer one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,8 +28,8 @@ class FactorServiceStub:
     """
     RemoveTotp: _aio.UnaryUnaryMultiCallable[_factors_pb2.RemoveTotpRequest, _factors_pb2.RemoveTotpResponse]
     """Takes the second factor away, recovery codes included. A service does so for a person who lost everything.
-    Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a password that is long
-    enough only beside a second factor.
+    Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a person whose password is long
+    enough only beside a second factor. A service may all the same; ask that person to choose a longer one.
     """
     RegenerateRecoveryCodes: _aio.UnaryUnaryMultiCallable[_factors_pb2.RegenerateRecoveryCodesRequest, _factors_pb2.RegenerateRecoveryCodesResponse]
     """Makes ten new recovery codes; the old ones are dead. Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND."""
@@ -66,8 +66,8 @@ class FactorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_factors_pb2.RemoveTotpRequest, _abc.Awaitable[_factors_pb2.RemoveTotpResponse]],
     ) -> _abc.Awaitable[_factors_pb2.RemoveTotpResponse]:
         """Takes the second factor away, recovery codes included. A service does so for a person who lost everything.
-        Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a password that is long
-        enough only beside a second factor.
+        Errors: REAUTHENTICATION_REQUIRED, FACTOR_NOT_FOUND, PASSWORD_TOO_SHORT for a person whose password is long
+        enough only beside a second factor. A service may all the same; ask that person to choose a longer one.
         """
 
     @_abc_1.abstractmethod

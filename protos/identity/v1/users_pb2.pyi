@@ -88,7 +88,9 @@ class User(_message.Message):
 
     @_builtins.property
     def public_metadata(self) -> _struct_pb2.Struct:
-        """Set by services, read by the person too: at most 8 KiB as JSON, 10 levels."""
+        """Set by services, read by the person too: at most 8 KiB as JSON, 10 levels. Numbers are 0 or, without their
+        sign, from 1e-30 to 1e30, and come back as they were.
+        """
 
     @_builtins.property
     def private_metadata(self) -> _struct_pb2.Struct:
@@ -587,7 +589,7 @@ class ListUsersRequest(_message.Message):
     SUSPENDED, DELETED), create_time (with = < <= > >=, RFC 3339 with a zone).
     """
     show_deleted: _builtins.bool
-    """Deleted accounts too."""
+    """Deleted accounts too; without it none is listed, whatever the filter says (AIP-164)."""
     def __init__(
         self,
         *,

@@ -255,14 +255,15 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists accounts, oldest first. Services only.
+        """Lists accounts, oldest first. A page may hold fewer than asked for, where accounts have much metadata.
+        Services only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookUpUser(self, request, context):
-        """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND.
+        """Finds the account with an address or an external id, but no deleted one. Services only. Errors: USER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

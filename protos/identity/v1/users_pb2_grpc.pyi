@@ -82,9 +82,11 @@ class UserServiceStub:
     left out. Services only.
     """
     ListUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.ListUsersRequest, _users_pb2.ListUsersResponse]
-    """Lists accounts, oldest first. Services only."""
+    """Lists accounts, oldest first. A page may hold fewer than asked for, where accounts have much metadata.
+    Services only.
+    """
     LookUpUser: _aio.UnaryUnaryMultiCallable[_users_pb2.LookUpUserRequest, _users_pb2.LookUpUserResponse]
-    """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND."""
+    """Finds the account with an address or an external id, but no deleted one. Services only. Errors: USER_NOT_FOUND."""
     SuspendUser: _aio.UnaryUnaryMultiCallable[_users_pb2.SuspendUserRequest, _users_pb2.SuspendUserResponse]
     """Ends all sessions of the account and refuses new ones. A repeat changes nothing. Services only."""
     ReactivateUser: _aio.UnaryUnaryMultiCallable[_users_pb2.ReactivateUserRequest, _users_pb2.ReactivateUserResponse]
@@ -247,7 +249,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.ListUsersRequest,
         context: _aio.ServicerContext[_users_pb2.ListUsersRequest, _abc.Awaitable[_users_pb2.ListUsersResponse]],
     ) -> _abc.Awaitable[_users_pb2.ListUsersResponse]:
-        """Lists accounts, oldest first. Services only."""
+        """Lists accounts, oldest first. A page may hold fewer than asked for, where accounts have much metadata.
+        Services only.
+        """
 
     @_abc_1.abstractmethod
     def LookUpUser(
@@ -255,7 +259,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.LookUpUserRequest,
         context: _aio.ServicerContext[_users_pb2.LookUpUserRequest, _abc.Awaitable[_users_pb2.LookUpUserResponse]],
     ) -> _abc.Awaitable[_users_pb2.LookUpUserResponse]:
-        """Finds the account with an address or an external id. Services only. Errors: USER_NOT_FOUND."""
+        """Finds the account with an address or an external id, but no deleted one. Services only. Errors: USER_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def SuspendUser(

@@ -1,0 +1,53 @@
+"""Devices and sources that somebody has signed in with before: others' guesses do not use up their tries.
+
+A device token opens nothing by itself. It is stored as SHA-256, as is the source.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from identity_service import tokens
+from identity_service.queries import known_devices
+from shared.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a call shows of where it comes from. `token` is empty on a device that has none yet."""
+
+    source: str
+    token: str
+
+    @property
+    def hashes(self) -> list[bytes]:
+        return [self._token_hash, self._source_hash]
+
+    def known_as(self, known: Collection[bytes]) -> str | None:
+        """What its own tries are counted by; None if neither its token nor its source is among the `known`.
+
+        A token goes first: a source may be shared with others, who could use up its tries.
+        """
+        return next((each.hex() for each in self.hashes if each in known), None)
+
+    def token_for(self, known: Collection[bytes]) -> str:
+        """Its own token if it is a known one, else a new one."""
+        return self.token if self._token_hash in known else tokens.make_one_time_token()
+
+    # Each with its kind: otherwise who sends the text of a source as a token would pass for that source.
+    @property
+    def _token_hash(self) -> bytes:
+        return hashlib.sha256(f"device\0{self.token}".encode("utf-8", "surrogatepass")).digest()
+
+    @property
+    def _source_hash(self) -> bytes:
+        return hashlib.sha256(f"source\0{self.source}".encode()).digest()
+
+
+async def remember(tx: Tx, user_id: UUID, device: Device, known: Sequence[bytes]) -> str:
+    """Its token: the next sign-in with it, or from the same source, is one of a known device. The user is locked."""
+    token = device.token_for(known)
+    hashes = Device(device.source, token).hashes
+    await known_devices.upsert_known_devices(tx, user_id=user_id, hashes=hashes)
+    return token

@@ -1,0 +1,45 @@
+"""How often passwords and codes may be guessed at, and what the tries are counted by.
+
+Whoever signed in from a device or source before has a bucket of their own there: others' guesses leave it alone.
+Everybody else shares: who guesses from many places is slowed down by the account, who guesses at many accounts by
+the source. Accounts are counted by the address they are asked for, whether or not there is one.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from identity_service.known_devices import Device
+from identity_service.queries.login_throttle import Bucket
+from identity_service.throttle import bucket
+
+# More typing errors than somebody makes who knows the password; 12 an hour find none that a list of common
+# passwords does not.
+OWN = (10, timedelta(minutes=5))
+# Everybody behind one address, such as an office: successes are given back, so these are failures.
+SOURCE = (100, timedelta(seconds=36))
+# NIST SP 800-63B allows 100 failures in a row: no hour sees more than 50 + 50 from unknown sources.
+ACCOUNT = (50, timedelta(seconds=72))
+# Three codes of a million are right at a time: 60 tries an hour find one in half a year, with the password.
+CODE = (5, timedelta(minutes=1))
+
+
+def password_buckets(email_key: str, device: Device, known: Collection[bytes]) -> tuple[Bucket, ...]:
+    own = device.known_as(known)
+    if own is not None:
+        return (bucket(*OWN, "password", "known", email_key, own),)
+    return (
+        bucket(*OWN, "password", "unknown", email_key, device.source),
+        bucket(*SOURCE, "password", "source", device.source),
+        bucket(*ACCOUNT, "password", "account", email_key),
+    )
+
+
+def code_bucket(user_id: UUID, device: Device, known: Collection[bytes]) -> Bucket:
+    """Unknown sources share one: with many of them a code would soon be found."""
+    return bucket(*CODE, "code", user_id, device.known_as(known) or "unknown")
+
+
+def session_buckets(session_id: UUID) -> tuple[Bucket, Bucket]:
+    """For the password and the code of somebody signed in: who stole the session has its tries, from everywhere."""
+    return bucket(*OWN, "session password", session_id), bucket(*CODE, "session code", session_id)
