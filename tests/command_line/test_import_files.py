@@ -162,7 +162,7 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_of_it() -> None:
 
 @pytest.mark.parametrize("wrong", [b"\xff\xfe\xfa".decode(errors="surrogateescape"), "\ud800"])
 def test_what_is_not_utf_8_is_refused_only_where_it_is_used(wrong: str) -> None:
-    with pytest.raises(UnfitError, match=r"^name: not UTF-8$"):
+    with pytest.raises(UnfitError, match="name: not UTF-8"):
         to_user({"email": "a@x.org", "name": wrong})
     assert to_user({"email": "a@x.org", "phone": wrong}).email == "a@x.org"
 
