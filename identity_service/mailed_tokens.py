@@ -6,6 +6,8 @@ from shared.errors import ServiceError
 from shared.fields import email_key
 from shared.reasons import Reason
 
+MAX_TOKEN = 100  # characters; ours have 43
+
 
 async def use_token(tx: Tx, token_hash: bytes, purposes: tuple[str, ...]) -> tuple[Row, Row]:
     """The token, used, and its user.
@@ -13,7 +15,7 @@ async def use_token(tx: Tx, token_hash: bytes, purposes: tuple[str, ...]) -> tup
     TOKEN_INVALID, with nothing said about why: there is no such token, it is too old or used, or the account is
     suspended or deleted.
     """
-    token = await one_time_tokens.get_one_time_token(tx, token_hash=token_hash, purposes=purposes)
+    token = await one_time_tokens.get_token_by_hash(tx, token_hash=token_hash, purposes=purposes)
     if token is None:
         raise ServiceError(Reason.TOKEN_INVALID)
     # The user first: who ends all tokens of a user has the user's lock and waits for the tokens'.

@@ -15,6 +15,7 @@ from identity_service.handlers.events import Events
 from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
 from identity_service.mail.outbox import Outbox
+from identity_service.mail.worker import Worker
 from identity_service.origin import Origins
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
@@ -69,6 +70,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         name="identity",
         constraint_errors=CONSTRAINT_ERRORS,
     )
+    outbox = Outbox()
+    mails = Worker.of(settings, database, outbox)
     touches = Touches(database, settings.idle)
     validation = Validation(database, touches, settings)
     passwords = Passwords()
@@ -82,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         password_rules=PasswordRules(settings),
         second_factors=SecondFactors(settings),
         throttle=Throttle(database),
-        outbox=Outbox(),
+        outbox=outbox,
         origins=Origins(settings.trusted_proxies),
     )
 
@@ -96,6 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     await database.open()
     useless = upkeep.useless(events_keep=timedelta(days=settings.events_keep_days))
     tidying = asyncio.create_task(keep_tidy(database, useless))
+    mails.start()
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
@@ -107,6 +111,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         )
     finally:
         tidying.cancel()
+        await mails.close()
         await touches.close()
         passwords.close()
         await database.close()

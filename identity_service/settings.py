@@ -19,9 +19,13 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from identity_service.common_passwords import common_passwords
+from identity_service.mail.message import NotDeliveredError, in_ascii
+from identity_service.mail.smtp import SmtpServer, read_smtp_url
+from identity_service.mail.texts import RESET, VERIFY, check_templates
 from shared.settings import CommonSettings, Switch, refuse_weak_secret, split_on_commas
 
 MAX_SECRETS = 5
+NO_SENDER = "no-reply@localhost"
 
 
 def check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -62,12 +66,26 @@ def check_words(path: Path) -> Path:
     return path
 
 
+def check_smtp_url(value: SecretStr) -> SecretStr:
+    read_smtp_url(value.get_secret_value())
+    return value
+
+
+def check_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("needs printable characters, without space around them")
+    return value
+
+
 # NoDecode: pydantic-settings would read JSON first, and a failure there hides every other wrong setting.
 AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
 Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
 Link = Annotated[str, AfterValidator(check_link)]
 Words = Annotated[FilePath, AfterValidator(check_words)]
+Line = Annotated[str, AfterValidator(check_line)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(check_smtp_url)]
+Templates = Annotated[DirectoryPath, AfterValidator(check_templates)]
 
 
 class Settings(CommonSettings):
@@ -93,11 +111,11 @@ class Settings(CommonSettings):
     trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])
     events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
-    product_name: str = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
-    smtp_url: SecretStr | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])
-    mail_from: str = Field("no-reply@localhost", alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
+    product_name: Line = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
+    mail_from: str = Field(NO_SENDER, alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
+    smtp_url: SmtpUrl | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])
     mail_folder: Path = Field(Path(".tenantry/mail"), alias="MAIL_FOLDER", examples=["/var/lib/tenantry/mail"])
-    mail_templates: DirectoryPath | None = Field(None, alias="MAIL_TEMPLATES", examples=["/etc/tenantry/mail"])
+    mail_templates: Templates | None = Field(None, alias="MAIL_TEMPLATES", examples=["/etc/tenantry/mail"])
     verify_email_url: Link = Field(
         "", alias="VERIFY_EMAIL_URL", examples=["https://app.example.com/verify#token={token}"]
     )
@@ -114,6 +132,29 @@ class Settings(CommonSettings):
         if absolute < info.data.get("session_idle_seconds", 0):
             raise ValueError("less than SESSION_IDLE_SECONDS")
         return absolute
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        try:
+            return address if address == NO_SENDER else in_ascii(address)
+        except NotDeliveredError:
+            raise ValueError("not an email address") from None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _has_a_sender(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url and info.data.get("mail_from") == NO_SENDER:
+            raise ValueError("needs a MAIL_FROM too")
+        return url
+
+    @property
+    def smtp_server(self) -> SmtpServer | None:
+        return read_smtp_url(self.smtp_url.get_secret_value()) if self.smtp_url else None
+
+    @property
+    def links(self) -> dict[str, str]:
+        return {VERIFY: self.verify_email_url, RESET: self.reset_password_url}
 
     @property
     def idle(self) -> timedelta:

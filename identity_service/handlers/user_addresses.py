@@ -6,8 +6,9 @@ mail finds out. So neither answers nor their times tell anything.
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, authorize, limits, mailed_tokens, publish, to_proto, tokens
+from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto, tokens
 from identity_service.audit import Action
+from identity_service.mail.compose import LIFETIMES
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import one_time_tokens, user_credentials, users
@@ -20,7 +21,6 @@ from shared.fields import email_key, reading
 from shared.interceptors import Context
 from shared.reasons import Reason
 
-MAX_TOKEN = 100
 OF_USERS = ("EMAIL_VERIFICATION", "EMAIL_CHANGE")
 
 
@@ -35,8 +35,8 @@ class UserAddresses(Handlers):
             about = (email, display_name)
             password = self.parts.password_rules.read(read, "password", request.password, about=about)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
-        password_hash = await self.parts.passwords.hash(password.text)
+        async with self.parts.throttle.guess(*mail_limits.mails(email, origin.source)):
+            password_hash = await self.parts.passwords.hash(password.text)
 
         async def begin(tx: Tx) -> pb.SignUpResponse:
             token_id = uuid7()
@@ -44,7 +44,7 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="SIGN_UP",
-                lifetime=limits.SIGN_UP_LIFETIME,
+                lifetime=LIFETIMES["sign_up"],
                 email=email,
                 password_hash=password_hash,
                 display_name=display_name,
@@ -63,10 +63,10 @@ class UserAddresses(Handlers):
         with reading() as read:
             email = read.email("email", request.email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> credentials_pb2.StartEmailVerificationResponse:
-            await self.parts.outbox.put(tx, "verify_email", email)
+            await self.parts.outbox.put(tx, "verify_email", email, ip=origin.ip or "")
             return credentials_pb2.StartEmailVerificationResponse()
 
         return await self.parts.request_results.answer_once(
@@ -78,13 +78,13 @@ class UserAddresses(Handlers):
     ) -> pb.FinishEmailVerificationResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
             request_id = read.optional_uuid("request_id", request.request_id)
-        tries = limits.mailed_tokens(origin.source)
+        tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)
 
         async def finish(tx: Tx) -> pb.FinishEmailVerificationResponse:
-            sign_up = await one_time_tokens.get_one_time_token(tx, token_hash=token_hash, purposes=("SIGN_UP",))
+            sign_up = await one_time_tokens.get_token_by_hash(tx, token_hash=token_hash, purposes=("SIGN_UP",))
             if sign_up is not None:
                 row = await self._make_account(tx, origin, sign_up)
             else:
@@ -128,7 +128,7 @@ class UserAddresses(Handlers):
         key = email_key(token.email)
         row = await user_credentials.update_email(tx, user_id=user.user_id, email=token.email, email_key=key)
         await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
-        await self.parts.outbox.put(tx, "email_changed", user.email, user_id=user.user_id)
+        await self.parts.outbox.put(tx, "email_changed", user.email, user_id=user.user_id, ip=origin.ip or "")
         await audit.record(tx, origin, Action.EMAIL_CHANGED, user.user_id)
         await publish.user_changed(tx, "USER_UPDATED", [row])
         return row
@@ -141,7 +141,7 @@ class UserAddresses(Handlers):
         with reading() as read:
             new_email = read.email("new_email", request.new_email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(new_email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(new_email, origin.source))
 
         async def start(tx: Tx) -> credentials_pb2.ChangeEmailResponse:
             user = await users.lock_user(tx, user_id=user_id)
@@ -158,12 +158,13 @@ class UserAddresses(Handlers):
                 tx,
                 token_id=token_id,
                 purpose="EMAIL_CHANGE",
-                lifetime=limits.EMAIL_CHANGE_LIFETIME,
+                lifetime=LIFETIMES["change_email"],
                 user_id=user_id,
                 email=new_email,
             )
-            await self.parts.outbox.put(tx, "change_email", new_email, user_id=user_id, token_id=token_id)
-            await self.parts.outbox.put(tx, "email_change_started", user.email, user_id=user_id)
+            ip = origin.ip or ""
+            await self.parts.outbox.put(tx, "change_email", new_email, user_id=user_id, token_id=token_id, ip=ip)
+            await self.parts.outbox.put(tx, "email_change_started", user.email, user_id=user_id, ip=ip)
             await audit.record(tx, origin, Action.EMAIL_CHANGE_STARTED, user_id)
             return credentials_pb2.ChangeEmailResponse()
 

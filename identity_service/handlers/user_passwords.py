@@ -1,9 +1,9 @@
 """identity.v1.UserService: changing and resetting passwords."""
 
-from identity_service import audit, authorize, limits, mailed_tokens, publish, to_proto, tokens
+from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, sign_in_limits, to_proto, tokens
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
-from identity_service.handlers.user_addresses import MAX_TOKEN
+from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
@@ -24,10 +24,10 @@ class UserPasswords(Handlers):
         with reading() as read:
             email = read.email("email", request.email)
             request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*limits.mails(email, origin.source))
+        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
 
         async def start(tx: Tx) -> pb.StartPasswordResetResponse:
-            await self.parts.outbox.put(tx, "reset_password", email)
+            await self.parts.outbox.put(tx, "reset_password", email, ip=origin.ip or "")
             return pb.StartPasswordResetResponse()
 
         return await self.parts.request_results.answer_once(
@@ -39,11 +39,11 @@ class UserPasswords(Handlers):
     ) -> pb.FinishPasswordResetResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
             # What no account may have; what this one may have is known when the token is.
             self.parts.password_rules.read(read, "new_password", request.new_password, has_second_factor=True)
             request_id = read.optional_uuid("request_id", request.request_id)
-        tries = limits.mailed_tokens(origin.source)
+        tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)
         async with self.parts.database.single_read() as tx:
             owner = await one_time_tokens.get_token_owner(tx, token_hash=token_hash, purpose="PASSWORD_RESET")
@@ -61,7 +61,7 @@ class UserPasswords(Handlers):
                 raise ServiceError(Reason.TOKEN_INVALID)
             if new.is_short and not user.has_second_factor:  # removed while we hashed
                 raise ServiceError(Reason.CONFLICT)
-            row = await self._set_password(tx, user, new_hash, new, proves_address=True)
+            row = await self._set_password(tx, origin, user, new_hash, new, proves_address=True)
             await known_devices.delete_known_devices(tx, user_id=user.user_id)
             await audit.record(tx, origin, Action.PASSWORD_RESET, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
@@ -85,16 +85,18 @@ class UserPasswords(Handlers):
             new = self._read_new(read, request.new_password, user)
             if new.text == current:
                 read.wrong("new_password", "the same as the current one")
-        tries = limits.current_passwords(user.user_id, origin.source)
-        await self.parts.throttle.take(tries)
-        if not await self.parts.passwords.verify(current, user.password_hash):
+        # With those of RefreshSession: who stole the session guesses ten times in all, from wherever.
+        tries, _ = sign_in_limits.session_buckets(person.session_id)
+        async with self.parts.throttle.guess(tries):
+            matches = await self.parts.passwords.verify(current, user.password_hash)
+        if not matches:
             async with self.parts.database.transaction() as tx:
                 await audit.record(tx, origin, Action.PASSWORD_WRONG, user.user_id)
             raise ServiceError(Reason.PASSWORD_WRONG)
         new_hash = await self.parts.passwords.hash(new.text)
         async with self.parts.database.transaction() as tx:
             old = await self._session_for_change(tx, person, user)
-            row = await self._set_password(tx, user, new_hash, new)
+            row = await self._set_password(tx, origin, user, new_hash, new)
             await audit.record(tx, origin, Action.PASSWORD_CHANGED, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
             token, session = await begin_session(
@@ -121,7 +123,7 @@ class UserPasswords(Handlers):
         return session
 
     async def _set_password(
-        self, tx: Tx, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
+        self, tx: Tx, origin: Origin, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
     ) -> Row:
         """Whoever knew the old one is out: sessions and tokens end. Their owner is told."""
         row = await user_credentials.update_password(
@@ -134,5 +136,5 @@ class UserPasswords(Handlers):
         ended = await sessions.delete_sessions(tx, user_id=user.user_id)
         await publish.sessions_changed(tx, "SESSION_ENDED", user.user_id, ended)
         await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
-        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id)
+        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id, ip=origin.ip or "")
         return row

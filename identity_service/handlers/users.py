@@ -9,8 +9,10 @@ from identity_service.queries import known_devices, users
 from protos.identity.v1 import users_pb2 as pb
 from shared.caller import current_caller
 from shared.database import Tx
+from shared.errors import ServiceError
 from shared.fields import Fields, reading
 from shared.interceptors import Context
+from shared.reasons import Reason
 
 BY_PERSON = ("display_name",)
 BY_SERVICE = (*BY_PERSON, "external_id", "public_metadata", "private_metadata")
@@ -89,7 +91,7 @@ class UserAccounts(Handlers):
         async def undelete(tx: Tx) -> pb.UndeleteUserResponse:
             row = await users.update_user_undeleted(tx, user_id=user_id)
             if row is None:
-                raise authorize.absent(caller)
+                raise ServiceError(Reason.USER_NOT_FOUND)
             await accounts.sign_out_everywhere(tx, user_id)  # of the sessions an Express app has made meanwhile
             await audit.record(tx, origin, Action.USER_UNDELETED, user_id)
             await publish.user_changed(tx, "USER_UNDELETED", [row])

@@ -1,5 +1,7 @@
-"""The worker that sends what is in the outbox, and the way to put something into it."""
+"""The way to put a mail into the outbox; the worker that sends it is in worker.py."""
 
+import asyncio
+from contextlib import suppress
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -23,6 +25,9 @@ Template: TypeAlias = Literal[
 class Outbox:
     """A mail is a row, written with the change it tells of; the worker composes it when it sends it."""
 
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
     async def put(
         self,
         tx: Tx,
@@ -33,7 +38,11 @@ class Outbox:
         token_id: UUID | None = None,
         **shown: str,
     ) -> None:
-        """`shown` is what the template may show: no secrets. Sent soon after the transaction commits."""
+        """`shown` is what the template may show: no secrets. Sent soon after the transaction commits.
+
+        Ours show `ip` and, of a second factor, `change`: added or removed. `sign_up` and `change_email` need the
+        `token_id` of a token without a hash.
+        """
         await outbox_emails.insert_outbox_email(
             tx,
             email_id=uuid7(),
@@ -43,3 +52,16 @@ class Outbox:
             token_id=token_id,
             shown=shown,
         )
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def was_woken(self, seconds: float) -> bool:
+        """True as soon as somebody wakes, False if nobody does for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        was = self._woken.is_set()
+        self._woken.clear()
+        return was

@@ -1,9 +1,10 @@
 """SQL of one-time tokens. A token is stored as its SHA-256, and gone when it is used."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 
 from identity_service.tables import one_time_tokens, users
 from shared.database import Row, Tx, first, many
@@ -35,7 +36,7 @@ async def insert_one_time_token(
     await tx.execute(statement)
 
 
-async def get_one_time_token(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
+async def get_token_by_hash(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
     """It stays good, and another may use it before you do."""
     t = one_time_tokens
     valid = (t.c.token_hash == token_hash, t.c.purpose.in_(purposes), t.c.expire_time > func.now())
@@ -73,3 +74,32 @@ async def delete_sign_ups(tx: Tx, *, email_key: str) -> list[UUID]:
     locked = waiting.order_by(t.c.token_id).with_for_update()
     deleted = await many(tx, delete(t).where(t.c.token_id.in_(locked)).returning(t.c.token_id))
     return [row.token_id for row in deleted]
+
+
+async def get_one_time_token(tx: Tx, *, token_id: UUID) -> Row | None:
+    """Whether a mail has handed it out yet or not."""
+    return await first(tx, select(one_time_tokens).where(one_time_tokens.c.token_id == token_id))
+
+
+async def update_token_hash(tx: Tx, *, token_id: UUID, token_hash: bytes, lifetime: timedelta) -> bool:
+    """Hand it out; False if an earlier mail did."""
+    t = one_time_tokens
+    statement = update(t).where(t.c.token_id == token_id, t.c.token_hash.is_(None))
+    statement = statement.values(token_hash=token_hash, expire_time=func.now() + lifetime)
+    return await first(tx, statement.returning(t.c.token_id)) is not None
+
+
+async def insert_token_copy(tx: Tx, *, of: UUID, token_id: UUID, token_hash: bytes, lifetime: timedelta) -> None:
+    """It opens what the other opens; both are good."""
+    t = one_time_tokens
+    values: dict[str, ColumnElement[Any]] = {
+        "token_id": literal(token_id),
+        "token_hash": literal(token_hash),
+        "expire_time": func.now() + lifetime,
+        **{name: t.c[name] for name in ("purpose", "user_id", "email", "password_hash", "display_name")},
+    }
+    await tx.execute(insert(t).from_select(list(values), select(*values.values()).where(t.c.token_id == of)))
+
+
+async def delete_token(tx: Tx, *, token_id: UUID) -> None:
+    await tx.execute(delete(one_time_tokens).where(one_time_tokens.c.token_id == token_id))

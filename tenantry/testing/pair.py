@@ -5,6 +5,8 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from pydantic import SecretStr
@@ -49,6 +51,10 @@ class Pair:
     def session_secret(self) -> bytes:
         return self.identity_settings.secret_bytes[0]
 
+    @property
+    def mail_folder(self) -> Path:
+        return self.identity_settings.mail_folder
+
 
 def identity_settings(database_url: str, **changes: object) -> IdentitySettings:
     values: dict[str, object] = {
@@ -76,8 +82,14 @@ def tenancy_settings(database_url: str, identity_address: str, **changes: object
     return TenancySettings(**values | changes)  # type: ignore[arg-type]
 
 
-def running_identity(settings: IdentitySettings) -> AbstractAsyncContextManager[Service]:
-    return listening(identity_service.server.running(settings), settings)
+@asynccontextmanager
+async def running_identity(settings: IdentitySettings) -> AsyncIterator[Service]:
+    """Its mails go to a folder that ends with it, unless the settings name one."""
+    with TemporaryDirectory(prefix="tenantry-mail-") as folder:
+        if "mail_folder" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"mail_folder": Path(folder)})
+        async with listening(identity_service.server.running(settings), settings) as service:
+            yield service
 
 
 def running_tenancy(settings: TenancySettings) -> AbstractAsyncContextManager[Service]:
@@ -107,7 +119,8 @@ async def running_pair(
     """On databases of its own; `identity` and `tenancy` are settings by their environment's names."""
     async with AsyncExitStack() as stack:
         url = databases.service_url("identity", databases.copy("identity"))
-        for_identity = identity_settings(url, **identity or {})
+        mails = stack.enter_context(TemporaryDirectory(prefix="tenantry-mail-"))
+        for_identity = identity_settings(url, **{"MAIL_FOLDER": mails, **(identity or {})})
         one = await stack.enter_async_context(running_identity(for_identity))
         url = databases.service_url("tenancy", databases.copy("tenancy"))
         for_tenancy = tenancy_settings(url, one.address, **tenancy or {})

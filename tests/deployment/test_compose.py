@@ -20,9 +20,8 @@ from tenantry.migrate import owner_urls
 from tenantry.run_state import DEFAULT_ADDRESSES
 
 PROJECT = Path(__file__).resolve().parents[2]
-VARIABLE = re.compile(r"\$\{(\w+)(?::[?-][^}]*)?\}")
-# Off without a value, as .env.example says.
-OPTIONAL = {"FACTOR_SECRETS"}
+VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
+OPTIONAL = re.compile(r"\$\{(\w+):-\}")
 SETTINGS: dict[str, type[CommonSettings]] = {"identity": IdentitySettings, "tenancy": TenancySettings}
 
 
@@ -47,7 +46,11 @@ def values() -> dict[str, str]:
 
 
 def filled(environment: dict[str, object], values: dict[str, str]) -> dict[str, str]:
-    return {name: VARIABLE.sub(lambda found: values[found[1]], str(text)) for name, text in environment.items()}
+    """What is optional is left empty."""
+    return {
+        name: VARIABLE.sub(lambda found: values[found[1]], OPTIONAL.sub("", str(text)))
+        for name, text in environment.items()
+    }
 
 
 def variables(settings: type[CommonSettings]) -> set[str]:
@@ -70,11 +73,24 @@ def test_the_example_names_exactly_the_variables_that_are_used(values: dict[str,
     assert used == values.keys()
 
 
+def test_the_example_shows_exactly_the_optional_variables_and_they_are_accepted(
+    compose: dict[str, Any], values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = {found[1] for found in OPTIONAL.finditer((PROJECT / "docker-compose.yml").read_text())}
+    shown = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+    assert shown.keys() == used
+    shown["FACTOR_SECRETS"] = local_secrets.make_secret()
+    for name, value in (filled(compose["services"]["identity"]["environment"], values) | shown).items():
+        monkeypatch.setenv(name, value)
+    settings = IdentitySettings()
+    assert settings.product_name == shown["PRODUCT_NAME"]
+    assert settings.smtp_server is not None
+
+
 def test_a_missing_variable_is_refused_before_anything_starts() -> None:
     text = (PROJECT / "docker-compose.yml").read_text()
     required = set(re.findall(r"\$\{(\w+):\?see \.env\.example\}", text))
-    assert required == {found[1] for found in VARIABLE.finditer(text)} - OPTIONAL
-    assert set(re.findall(r"\$\{(\w+):-\}", text)) == OPTIONAL
+    assert required == {found[1] for found in VARIABLE.finditer(text)}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -10,6 +10,7 @@ import pytest
 from protos.identity.v1.sessions_pb2 import BatchValidateSessionsRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
+from tenantry.testing.mail import Mailbox
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR
 
@@ -31,6 +32,18 @@ async def rows(pair: Pair) -> AsyncIterator[Rows]:
     """The identity database with the rights of the service, as an Express app has them too."""
     async with await psycopg.AsyncConnection.connect(pair.identity.database_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def mailbox(pair: Pair) -> Mailbox:
+    """What the pair has sent to anybody."""
+    return Mailbox(pair.mail_folder)
+
+
+@pytest.fixture
+async def nobody_throttled(rows: Rows) -> None:
+    """All tests call from one address; what those before have used up is forgotten."""
+    await rows.execute("DELETE FROM login_throttle")
 
 
 async def validate(sessions: SessionServiceStub, *questions: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Which codes a second factor accepts, once each, and how its secret is kept; in transactions, without RPCs."""
 
 import asyncio
+from base64 import b32encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_urlsafe
@@ -85,7 +86,7 @@ async def ada(database: Database, people: People) -> Owner:
     ],
 )
 def test_codes_are_those_of_the_rfc(seconds: int, digits: str) -> None:
-    assert totp(b"12345678901234567890").generate_otp(seconds // 30) == digits[-6:]
+    assert totp(b32encode(b"12345678901234567890").decode()).generate_otp(seconds // 30) == digits[-6:]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +181,14 @@ async def test_a_factor_that_cannot_be_decrypted_is_no_way_in_and_is_logged(
 
 
 async def test_a_factor_copied_to_another_account_opens_nothing(
-    ada: Owner, database: Database, people: People, rows: Rows
+    ada: Owner, database: Database, people: People, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logged = CapturingLogger()
+    monkeypatch.setattr("identity_service.factor_secrets.log", logged)
     bo = await make_owner(database, people)
     copy = "UPDATE totp_factors SET secret = (SELECT secret FROM totp_factors WHERE user_id = %s) WHERE user_id = %s"
     await rows.execute(copy, (ada.user_id, bo.user_id))
     async with ada.now() as (tx, ours):
         assert await ours.accept(tx, bo.user_id, await ada.at(tx)) is None
         assert await ours.accept(tx, ada.user_id, await ada.at(tx)) == "totp"
+    assert [call.kwargs for call in logged.calls] == [{"user_id": str(bo.user_id)}]

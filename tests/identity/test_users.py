@@ -10,8 +10,6 @@ from protos.identity.v1 import sessions_pb2, users_pb2
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
-from tenantry.testing.databases import Databases
-from tenantry.testing.pair import identity_settings, running_identity
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails, outcome
 from tests.identity.accounts import DELETE, PASSWORD, address, audit_of, created, events_of
@@ -57,12 +55,6 @@ async def test_the_password_is_stored_as_argon2id_only(users: UserServiceStub, r
     assert stored is not None
     assert any(str(value).startswith("$argon2id$v=19$m=19456,t=2,p=1$") for value in stored)
     assert PASSWORD not in repr(stored)
-
-
-async def test_sign_up_can_be_switched_off(databases: Databases) -> None:
-    url = databases.service_url("identity", databases.copy("identity"))
-    async with running_identity(identity_settings(url, SIGN_UP="off")) as service, fails(Reason.SIGN_UP_CLOSED):
-        await UserServiceStub(service.channel).SignUp(users_pb2.SignUpRequest(email="x", password="y"))
 
 
 async def test_a_person_reads_their_own_account(users: UserServiceStub, people: People) -> None:

@@ -1,16 +1,10 @@
-"""How long mailed links are good, and how often somebody may try before they have to wait."""
+"""How many mails somebody may cause, and how often the tokens in them may be tried."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from identity_service.queries.login_throttle import Bucket
 from identity_service.throttle import bucket
 from shared.fields import email_key
-
-# Mails are read late; until the link is followed the password of a sign-up opens nothing.
-SIGN_UP_LIFETIME = timedelta(hours=24)
-# Whoever changes their address is at the keyboard and waits for the mail.
-EMAIL_CHANGE_LIFETIME = timedelta(hours=1)
 
 
 def mails(email: str, source: str) -> tuple[Bucket, Bucket]:
@@ -28,8 +22,3 @@ def mails(email: str, source: str) -> tuple[Bucket, Bucket]:
 def mailed_tokens(source: str) -> Bucket:
     """256 random bits are not guessed; this keeps a source that tries from being a load. 100 an hour."""
     return bucket(100, timedelta(seconds=36), "mailed tokens", source)
-
-
-def current_passwords(user_id: UUID, source: str) -> Bucket:
-    """Somebody at an unlocked screen has ten guesses, then twelve an hour."""
-    return bucket(10, timedelta(minutes=5), "current password", user_id, source)
