@@ -6,12 +6,15 @@ BEGAN = time.monotonic()
 
 import click  # noqa: E402
 
+from tenantry.commands.completion import completion  # noqa: E402
 from tenantry.commands.demo import demo  # noqa: E402
 from tenantry.commands.errors import errors  # noqa: E402
-from tenantry.commands.keys import keys, secrets  # noqa: E402
+from tenantry.commands.keys import keys  # noqa: E402
 from tenantry.commands.migrate import migrate  # noqa: E402
 from tenantry.commands.reset import reset  # noqa: E402
+from tenantry.commands.secrets import secrets  # noqa: E402
 from tenantry.commands.serve import serve, up  # noqa: E402
+from tenantry.commands.sessions import sessions  # noqa: E402
 from tenantry.commands.status import status  # noqa: E402
 from tenantry.commands.users import users  # noqa: E402
 
@@ -26,7 +29,7 @@ def cli(context: click.Context) -> None:
     context.obj = BEGAN
 
 
-for command in (up, demo, serve, migrate, status, reset, errors, keys, secrets, users):
+for command in (up, demo, serve, migrate, status, reset, errors, keys, secrets, users, sessions, completion):
     cli.add_command(command)
 
 

@@ -1,6 +1,9 @@
 """Calls to a running pair, one at a time; their errors as the command line shows them."""
 
-from typing import Any, TypeVar
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -13,6 +16,15 @@ from tenantry.failures import NOT_REACHED, REFUSED, WRONG_USE, Failure
 
 Response = TypeVar("Response", bound=Message)
 Metadata = tuple[tuple[str, str], ...]
+
+
+class Ask(Protocol):
+    """One call, such as ask("identity.v1.UserService/GetUser", request, GetUserResponse)."""
+
+    def __call__(
+        self, method: str, request: Message, response_type: type[Response], *, timeout: float = ...
+    ) -> Response: ...
+
 
 UNREACHED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
@@ -27,6 +39,14 @@ class CallFailed(Failure):
         hint = f"more:  tenantry errors {reason}" if reason else "what runs, and where:  tenantry status"
         super().__init__(f"{message}   {named}", status, hint)
         self.code, self.text, self.reason = code, message, reason
+
+
+@contextmanager
+def as_operator(service: str) -> Iterator[Ask]:
+    """Calls to `identity` or `tenancy` of the nearest running pair, or of the environment, with the operator's key."""
+    key = operator()
+    with connect(run_state.addresses()[service]) as channel:
+        yield functools.partial(call, channel, metadata=key)
 
 
 def connect(address: str) -> grpc.Channel:

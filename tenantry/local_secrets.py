@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def service_key_entry(key: str) -> str:
 class LocalSecrets:
     superuser_password: str
     database_passwords: dict[str, dict[str, str]]  # of the service and of the owner, by service
-    session_secret: str
+    session_secret: str  # or several, separated by commas: the first signs
     service_keys: dict[str, str]  # name.secret by name
     factor_secret: str
 
@@ -55,3 +56,12 @@ def load_or_make(path: Path) -> LocalSecrets:
     )
     write_private(path, json.dumps({name: getattr(made, name) for name in made.__slots__}, indent=2) + "\n")
     return made
+
+
+def split(secrets: str) -> list[str]:
+    return [secret.strip() for secret in secrets.split(",") if secret.strip()]
+
+
+def write_session_secrets(path: Path, secrets: Sequence[str]) -> None:
+    held = json.loads(path.read_text())
+    write_private(path, json.dumps({**held, "session_secret": ",".join(secrets)}, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""`tenantry keys` and `tenantry secrets`: make what the services' settings ask for."""
+"""`tenantry keys`: what internal services call with."""
 
 import json
 import re
@@ -31,16 +31,3 @@ def make_service_key(name: str, as_json: bool) -> None:
     click.echo(f"SERVICE_KEYS   {entry}")
     notes = f"{name} sends the key as metadata x-service-key; the services it calls get the entry in SERVICE_KEYS"
     click.echo(f"{notes} (several: separated by commas).", err=True)
-
-
-@click.group()
-def secrets() -> None:
-    """Secrets that sign sessions."""
-
-
-@secrets.command("make")
-def make() -> None:
-    """Print a new SESSION_SECRET. To change it, put the new one first: SESSION_SECRETS=new,old."""
-    from tenantry.local_secrets import make_secret
-
-    click.echo(make_secret())
