@@ -1,0 +1,52 @@
+"""The pages name every setting with its default, and every action of the audit."""
+
+import re
+from typing import Any
+
+import pytest
+from pydantic import AliasChoices
+
+from identity_service.audit import Action
+from identity_service.settings import Settings as IdentitySettings
+from shared.settings import CommonSettings
+from tenancy_service.settings import Settings as TenancySettings
+from tests.architecture.project import ROOT
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+IDENTITY = (ROOT / "docs" / "identity.md").read_text()
+ROWS = re.findall(r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY, re.MULTILINE)
+DOCUMENTED = {
+    name: default
+    for names, defaults in ROWS
+    for name, default in zip(re.findall("[A-Z_]+", names), defaults.split(", ") * 9, strict=False)
+}
+FIELDS = {
+    str(name): field
+    for settings in (CommonSettings, TenancySettings, IdentitySettings)
+    for field in settings.model_fields.values()
+    for name in [field.validation_alias.choices[0] if isinstance(field.validation_alias, AliasChoices) else field.alias]
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_is_documented_with_its_default(name: str) -> None:
+    said, default = DOCUMENTED[name], FIELDS[name].default
+    if FIELDS[name].is_required():
+        assert said == "needed"
+    elif default in (None, (), "") or isinstance(default, dict):
+        assert said == "none"
+    else:
+        assert said.partition("`")[2].partition("`")[0] == shown(default)
+
+
+def shown(default: Any) -> str:
+    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)
+
+
+def test_nothing_else_is_documented() -> None:
+    assert DOCUMENTED.keys() == FIELDS.keys()
+
+
+@pytest.mark.parametrize("action", Action)
+def test_an_action_of_the_audit_is_documented(action: Action) -> None:
+    assert f"`{action}`" in IDENTITY
