@@ -56,16 +56,16 @@ def world() -> Iterator[World]:
         }
         requests = _fill(found)
         started = {
-            "floor": _start(["benchmarks.noop_server", addresses["floor"]], {}),
-            "identity": _start(["identity_service"], identity | {"LISTEN_ADDRESS": addresses["identity"]}),
-            "batched": _start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["batched"]}),
-            "naive": _start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["naive"], "BATCHING": "off"}),
+            "floor": start(["benchmarks.noop_server", addresses["floor"]], {}),
+            "identity": start(["identity_service"], identity | {"LISTEN_ADDRESS": addresses["identity"]}),
+            "batched": start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["batched"]}),
+            "naive": start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["naive"], "BATCHING": "off"}),
         }
         for process in started.values():
             stack.callback(process.wait)
             stack.callback(process.terminate)
         for address in addresses.values():
-            _wait_for(address)
+            wait_for(address)
         pids = {name: process.pid for name, process in started.items()}
         yield World(addresses, {**pids, "postgres": found.postgres.process.pid}, requests)
 
@@ -108,12 +108,12 @@ def _fill(found: Databases) -> list[tuple[bytes, str]]:
     return requests
 
 
-def _start(module: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def start(module: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", *module]
     return subprocess.Popen(command, env={**os.environ, **environment, "LOG_LEVEL": "WARNING"})
 
 
-def _wait_for(address: str) -> None:
+def wait_for(address: str) -> None:
     host, port = address.split(":")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

@@ -50,4 +50,6 @@ async def remember(tx: Tx, user_id: UUID, device: Device, known: Sequence[bytes]
     token = device.token_for(known)
     hashes = Device(device.source, token).hashes
     await known_devices.upsert_known_devices(tx, user_id=user_id, hashes=hashes)
+    if not set(hashes) <= set(known):
+        await known_devices.delete_oldest_known_devices(tx, user_id=user_id)
     return token

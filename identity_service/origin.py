@@ -37,17 +37,15 @@ class Origins:
         self._trusted = trusted
 
     def of(self, context: Context) -> Origin:
-        metadata: dict[str, str] = {}
-        for key, value in context.invocation_metadata() or ():
-            # Several headers of a name are one list (RFC 9110): the nearest proxy may have begun a header of its own.
-            metadata[key] = f"{metadata[key]},{value!s}" if key in metadata else str(value)
+        # Of several headers with one name gRPC hands over the last, which the nearest proxy has written.
+        metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
         ip = ip_address(context.peer())
         user_agent = metadata.get("user-agent", "")
         if self._is_trusted(ip):
             ip = self._client(metadata.get("x-forwarded-for", ""), ip)
             user_agent = metadata.get("x-forwarded-user-agent", user_agent)
-        request_id = metadata.get("x-request-id")
-        return Origin(ip, user_agent[:MAX_USER_AGENT], request_id[:MAX_REQUEST_ID] if request_id else None)
+        request_id = printable(metadata.get("x-request-id", ""))
+        return Origin(ip, printable(user_agent)[:MAX_USER_AGENT], request_id[:MAX_REQUEST_ID] or None)
 
     def _client(self, forwarded_for: str, proxy: str | None) -> str | None:
         """From the right, the first that is no proxy of ours: what stands further left anybody can write."""
@@ -66,3 +64,8 @@ class Origins:
             return False
         address = ipaddress.ip_address(ip)
         return any(address in network for network in self._trusted if network.version == address.version)
+
+
+def printable(text: str) -> str:
+    """gRPC passes on whatever bytes a stranger sends, and PostgreSQL takes no NUL."""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))

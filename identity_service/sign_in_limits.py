@@ -13,12 +13,13 @@ from identity_service.known_devices import Device
 from identity_service.queries.login_throttle import Bucket
 from identity_service.throttle import bucket
 
-# More typing errors than somebody makes who knows the password; 12 an hour find none that a list of common
-# passwords does not.
+# More mistakes than somebody makes who knows the password, and then 288 guesses a day: too few for a password
+# that is on no list of common ones.
 OWN = (10, timedelta(minutes=5))
 # Everybody behind one address, such as an office: successes are given back, so these are failures.
 SOURCE = (100, timedelta(seconds=36))
-# NIST SP 800-63B allows 100 failures in a row: no hour sees more than 50 + 50 from unknown sources.
+# No hour sees more than 50 + 50 guesses from unknown sources, however many these are: the 100 of NIST SP 800-63B,
+# without locking the account.
 ACCOUNT = (50, timedelta(seconds=72))
 # Three codes of a million are right at a time: 60 tries an hour find one in half a year, with the password.
 CODE = (5, timedelta(minutes=1))

@@ -27,12 +27,16 @@ async def get_user_and_known(tx: Tx, *, email_key: str, hashes: Sequence[bytes])
 
 
 async def upsert_known_devices(tx: Tx, *, user_id: UUID, hashes: Sequence[bytes]) -> None:
-    """Used now. The caller has locked the user; beyond MOST those go that were used longest ago."""
+    """Used now."""
     statement = insert(known_devices).values([{"user_id": user_id, "device_hash": each} for each in hashes])
     statement = statement.on_conflict_do_update(
         index_elements=[known_devices.c.user_id, known_devices.c.device_hash], set_={"last_used_time": func.now()}
     )
     await tx.execute(statement)
+
+
+async def delete_oldest_known_devices(tx: Tx, *, user_id: UUID) -> None:
+    """Beyond MOST those that were used longest ago. The caller has locked the user."""
     latest_first = known_devices.c.last_used_time.desc(), known_devices.c.device_hash
     mine = known_devices.c.user_id == user_id
     beyond = select(known_devices.c.device_hash).where(mine).order_by(*latest_first).offset(MOST)

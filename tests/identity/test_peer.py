@@ -1,8 +1,8 @@
-"""What a call tells about the device it comes from."""
+"""Addresses as gRPC writes them."""
 
 import pytest
 
-from identity_service.peer import ip_address, user_agent
+from identity_service.peer import ip_address
 
 
 @pytest.mark.parametrize(
@@ -16,13 +16,9 @@ from identity_service.peer import ip_address, user_agent
         ("unix:/run/identity.sock", None),
         ("unix:", None),
         ("ipv4:somewhere:5000", None),
+        ("ipv4:192.0.2.1", "192.0.2.1"),
         ("", None),
     ],
 )
 def test_the_address_is_read_from_grpc_s_text(peer: str, ip: str | None) -> None:
     assert ip_address(peer) == ip
-
-
-def test_the_user_agent_is_cut() -> None:
-    assert user_agent((("user-agent", "x" * 600), ("other", "y"))) == "x" * 512
-    assert user_agent(()) == user_agent(None) == ""

@@ -1,5 +1,6 @@
 """Sessions: signing in, listing and ending them, and whose they are."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,26 +9,12 @@ from argon2 import PasswordHasher
 from identity_service import tokens
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from protos.identity.v1.users_pb2 import CreateUserRequest
-from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import fails, outcome
 from tests.identity.conftest import Rows
-
-PASSWORD = "tulip orbit canyon"
-
-
-async def account(users: UserServiceStub) -> str:
-    """The email of a new one with PASSWORD."""
-    email = f"Ada.{uuid4().hex[:8]}@example.com"
-    await users.CreateUser(CreateUserRequest(email=email, password=PASSWORD), metadata=AS_OPERATOR)
-    return email
-
-
-def sign_in(email: str, password: str = PASSWORD) -> pb.CreateSessionRequest:
-    return pb.CreateSessionRequest(email=email, password=password)
+from tests.identity.sign_ins import PASSWORD, with_password
 
 
 async def listed(sessions: SessionServiceStub, person: TestPerson) -> list[str]:
@@ -41,11 +28,9 @@ async def is_valid(sessions: SessionServiceStub, person: TestPerson) -> bool:
     return result.HasField("session")
 
 
-async def test_signing_in_gives_a_token_that_is_valid_at_once(
-    users: UserServiceStub, sessions: SessionServiceStub
-) -> None:
-    email = await account(users)
-    made = await sessions.CreateSession(sign_in(email.upper()))
+async def test_signing_in_gives_a_token_that_is_valid_at_once(people: People, sessions: SessionServiceStub) -> None:
+    ada = await people.person("ada", PASSWORD)
+    made = await sessions.CreateSession(with_password(ada.email.upper()))
     found = await sessions.ValidateSession(pb.ValidateSessionRequest(token=made.token), metadata=AS_OPERATOR)
     assert found.session == made.session
     assert made.session.ip == "127.0.0.1"
@@ -56,10 +41,8 @@ async def test_signing_in_gives_a_token_that_is_valid_at_once(
     assert made.session.expire_time.nanos == 0
 
 
-async def test_the_row_is_one_that_express_can_read(
-    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
-) -> None:
-    made = await sessions.CreateSession(sign_in(await account(users)))
+async def test_the_row_is_one_that_express_can_read(people: People, sessions: SessionServiceStub, rows: Rows) -> None:
+    made = await sessions.CreateSession(with_password(await people.person("ada", PASSWORD)))
     query = "SELECT sess, expire FROM session WHERE session_id = %s"
     row = await (await rows.execute(query, (made.session.session_id,))).fetchone()
     assert row is not None
@@ -69,42 +52,22 @@ async def test_the_row_is_one_that_express_can_read(
     assert cookie == {"originalMaxAge": 1_800_000, "httpOnly": True, "path": "/"}
 
 
-async def test_wrong_password_and_unknown_address_look_alike(
-    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
-) -> None:
-    email = await account(users)
-    suspended = await account(users)
-    await rows.execute("UPDATE users SET state = 'SUSPENDED' WHERE email = %s", (suspended,))
-    without_password = await account(users)
-    await rows.execute("UPDATE users SET password_hash = NULL WHERE email = %s", (without_password,))
-    requests = [
-        sign_in(email, "another password"),
-        sign_in(email, ""),
-        sign_in("nobody@example.com"),
-        sign_in(suspended),
-        sign_in(without_password),
-    ]
-    assert len({await outcome(sessions.CreateSession(request)) for request in requests}) == 1
-    async with fails(Reason.SIGN_IN_FAILED):
-        await sessions.CreateSession(requests[0])
-
-
-async def test_an_outdated_hash_is_made_anew(users: UserServiceStub, sessions: SessionServiceStub, rows: Rows) -> None:
-    email = await account(users)
+async def test_an_outdated_hash_is_made_anew(people: People, sessions: SessionServiceStub, rows: Rows) -> None:
+    ada = await people.person("ada", PASSWORD)
     old = PasswordHasher(1, 8, 1).hash(PASSWORD)
-    await rows.execute("UPDATE users SET password_hash = %s WHERE email = %s", (old, email))
-    await sessions.CreateSession(sign_in(email))
+    await rows.execute("UPDATE users SET password_hash = %s WHERE email = %s", (old, ada.email))
+    await sessions.CreateSession(with_password(ada))
     query = "SELECT password_hash, version FROM users WHERE email = %s"
-    row = await (await rows.execute(query, (email,))).fetchone()
+    row = await (await rows.execute(query, (ada.email,))).fetchone()
     assert row is not None
     assert row[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert row[1] == 1
-    await sessions.CreateSession(sign_in(email))
+    await sessions.CreateSession(with_password(ada))
 
 
-async def test_every_sign_in_has_a_token_of_its_own(users: UserServiceStub, sessions: SessionServiceStub) -> None:
-    email = await account(users)
-    made = [await sessions.CreateSession(sign_in(email)) for _ in range(3)]
+async def test_every_sign_in_has_a_token_of_its_own(people: People, sessions: SessionServiceStub) -> None:
+    ada = await people.person("ada", PASSWORD)
+    made = [await sessions.CreateSession(with_password(ada)) for _ in range(3)]
     assert len({response.token for response in made}) == 3
     assert len({response.session.session_id for response in made}) == 3
 
@@ -288,3 +251,31 @@ async def test_the_very_next_validation_after_a_revocation_refuses(
         async with fails(Reason.SESSION_INVALID):
             request = pb.ValidateSessionRequest(token=tokens.sign(ada.sid, pair.session_secret))
             await sessions.ValidateSession(request, metadata=AS_OPERATOR)
+
+
+async def test_after_the_answer_to_a_revocation_no_validation_says_yes(
+    sessions: SessionServiceStub, people: People
+) -> None:
+    """Validations never stop while 300 sessions end: whichever began after the answer must refuse."""
+    everybody = iter(await people.persons(300))
+    counts = {"yes": 0, "no": 0}
+
+    async def rounds() -> None:
+        for ada in everybody:
+            ended = asyncio.Event()
+            asking = [asyncio.create_task(ask(ada, ended)) for _ in range(2)]
+            await sessions.RevokeSession(pb.RevokeSessionRequest(), metadata=ada.metadata)
+            ended.set()
+            await asyncio.gather(*asking)
+
+    async def ask(ada: TestPerson, ended: asyncio.Event) -> None:
+        is_last = False
+        while not is_last:
+            is_last = ended.is_set()
+            said_yes = await is_valid(sessions, ada)
+            counts["yes" if said_yes else "no"] += 1
+            assert not (is_last and said_yes)
+
+    await asyncio.gather(*[rounds() for _ in range(4)])
+    assert counts["yes"] >= 300
+    assert counts["no"] >= 600

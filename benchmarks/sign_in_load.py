@@ -1,0 +1,122 @@
+"""200 sign-ins at once, from a process of their own, beside steady validations: what these notice of it.
+
+`python -m benchmarks.sign_in_load`.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections import Counter
+
+import grpc
+import uvloop
+
+from benchmarks.identity import identity, new_source, sign_in, told, via
+from protos.identity.v1.sessions_pb2 import ValidateSessionRequest
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from tenantry.testing.people import AS_OPERATOR
+
+AT_ONCE = 200
+QUIET = 3.0  # seconds before each burst
+EVERY = 0.005  # seconds from one validation to the next, whatever happened to the one before
+RETRY_INFO = b"google.rpc.RetryInfo"
+
+
+async def load(address: str, emails: list[str]) -> None:
+    """The other process: a burst for each line on stdin, what became of it on stdout."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = SessionServiceStub(channel)
+        await channel.channel_ready()
+        print("ready", flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(Counter(await asyncio.gather(*[answer(stub, email) for email in emails]))), flush=True)
+
+
+async def answer(stub: SessionServiceStub, email: str) -> str:
+    try:
+        await stub.CreateSession(sign_in(email), metadata=via(new_source()))
+    except grpc.aio.AioRpcError as error:
+        details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+        return f"{told(error)}{', with RetryInfo' if RETRY_INFO in bytes(details) else ''}"
+    return "signed in"
+
+
+async def measure(address: str, emails: list[str], bursts: int) -> None:
+    command = [sys.executable, "-m", "benchmarks.sign_in_load", "--address", address]
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert other.stdin is not None
+    assert other.stdout is not None
+    other.stdin.write(json.dumps(emails).encode() + b"\n")
+    await other.stdout.readline()
+    quiet: list[float] = []
+    during: list[float] = []
+    took: list[float] = []
+    told_by_all = Counter[str]()
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = SessionServiceStub(channel)
+        token = (await stub.CreateSession(sign_in(emails[0]), metadata=via(new_source()))).token
+        await asyncio.gather(*[validate(stub, token, []) for _ in range(200)])
+        for _ in range(bursts):
+            # Without the seconds after a burst, in which it still echoes.
+            await validate_until(stub, token, [], asyncio.create_task(asyncio.sleep(1)))
+            await validate_until(stub, token, quiet, asyncio.create_task(asyncio.sleep(QUIET)))
+            start = time.perf_counter()
+            other.stdin.write(b"go\n")
+            line = asyncio.create_task(other.stdout.readline())
+            await validate_until(stub, token, during, line)
+            took.append(time.perf_counter() - start)
+            told_by_all.update(json.loads(line.result()))
+    other.stdin.close()
+    await other.wait()
+    show("quiet", quiet)
+    show("during", during)
+    print(f"p99 during / quiet: {p99(during) / p99(quiet):.2f}; a burst took {statistics.median(took):.2f} s")
+    for what, count in told_by_all.most_common():
+        print(f"  {count / bursts:6.1f} of {AT_ONCE}: {what}")
+
+
+async def validate_until(
+    stub: SessionServiceStub, token: str, latencies: list[float], end: "asyncio.Task[object]"
+) -> None:
+    calls = []
+    due = time.perf_counter()
+    while not end.done():
+        calls.append(asyncio.create_task(validate(stub, token, latencies)))
+        due += EVERY
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    await asyncio.gather(*calls)
+
+
+async def validate(stub: SessionServiceStub, token: str, latencies: list[float]) -> None:
+    start = time.perf_counter()
+    await stub.ValidateSession(ValidateSessionRequest(token=token), metadata=AS_OPERATOR)
+    latencies.append((time.perf_counter() - start) * 1000)
+
+
+def p99(latencies: list[float]) -> float:
+    return statistics.quantiles(latencies, n=100)[98]
+
+
+def show(name: str, latencies: list[float]) -> None:
+    middle = statistics.median(latencies)
+    print(f"{name:7}{len(latencies):6} validations: p50 {middle:.2f} ms, p99 {p99(latencies):.2f} ms")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--bursts", type=int, default=10)
+    arguments.add_argument("--address", help="be the other process")
+    chosen = arguments.parse_args()
+    if chosen.address:
+        uvloop.run(load(chosen.address, json.loads(sys.stdin.readline())))
+        return
+    with identity() as found:
+        uvloop.run(measure(found.address, found.accounts(AT_ONCE), chosen.bursts))
+
+
+if __name__ == "__main__":
+    main()
