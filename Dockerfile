@@ -13,7 +13,8 @@ COPY identity_service identity_service
 COPY tenancy_service tenancy_service
 COPY tenantry tenantry
 COPY migrations migrations
-RUN python -m compileall -q . && useradd --system --uid 10001 --no-create-home tenantry
+RUN python -m compileall -q . && useradd --system --uid 10001 --no-create-home tenantry \
+    && install -d -o tenantry -m 700 /var/lib/tenantry/mail
 
 USER tenantry
 CMD ["python", "-m", "tenantry", "--help"]

@@ -24,6 +24,7 @@ from identity_service.mail.texts import RESET, VERIFY, check_templates
 from shared.settings import CommonSettings, Switch, refuse_weak_secret, split_on_commas
 
 MAX_SECRETS = 5
+NO_SENDER = "no-reply@localhost"
 
 
 def check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -104,14 +105,8 @@ class Settings(CommonSettings):
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])
     events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
     product_name: Line = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
+    mail_from: str = Field(NO_SENDER, alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
     smtp_url: SmtpUrl | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])
-    mail_from: str = Field(
-        "no-reply@localhost",
-        alias="MAIL_FROM",
-        max_length=254,
-        validate_default=True,
-        examples=["no-reply@example.com"],
-    )
     mail_folder: Path = Field(Path(".tenantry/mail"), alias="MAIL_FOLDER", examples=["/var/lib/tenantry/mail"])
     mail_templates: Templates | None = Field(None, alias="MAIL_TEMPLATES", examples=["/etc/tenantry/mail"])
     verify_email_url: Link = Field(
@@ -133,15 +128,18 @@ class Settings(CommonSettings):
 
     @field_validator("mail_from")
     @classmethod
-    def _an_address(cls, address: str, info: ValidationInfo) -> str:
-        if address == cls.model_fields["mail_from"].default:
-            if info.data.get("smtp_url"):
-                raise ValueError("needed with SMTP_URL")
-            return address
+    def _an_address(cls, address: str) -> str:
         try:
-            return in_ascii(address)
+            return address if address == NO_SENDER else in_ascii(address)
         except NotDeliveredError:
             raise ValueError("not an email address") from None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _has_a_sender(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url and info.data.get("mail_from") == NO_SENDER:
+            raise ValueError("needs a MAIL_FROM too")
+        return url
 
     @property
     def smtp_server(self) -> SmtpServer | None:

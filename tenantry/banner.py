@@ -16,8 +16,12 @@ def ready_lines(state: RunState) -> list[str]:
         f"identity   {state['identity']['address']}   ready",
         f"tenancy    {state['tenancy']['address']}   ready",
         f"data       {shown(folder)}/   survives restarts; empty it with: {in_this_folder('make reset')}",
-        f"mail       {shown(folder / 'mail')}/   (no SMTP configured)",
+        f"mail       {mail_line(state['mail'])}",
     ]
+
+
+def mail_line(mail: str) -> str:
+    return mail if "://" in mail else f"{shown(Path(mail))}/   (no SMTP configured)"
 
 
 def next_lines(state: RunState) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tenantry import embedded_postgres, migrate
 from tenantry.database_urls import SERVICES, owner_url, service_url
@@ -47,8 +48,14 @@ class Pair:
             "service_keys": {"operator": self.secrets.service_keys["operator"]},
             "session_secrets": [secret.strip() for secret in self.session_secrets.split(",")],
             "pids": {"tenantry": os.getpid(), **{name: process.pid for name, process in self.processes().items()}},
+            "mail": self.mail(),
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
+
+    def mail(self) -> str:
+        """The folder that mails are written to, or smtp://host for those that leave."""
+        server = os.environ.get("SMTP_URL")
+        return f"smtp://{urlsplit(server).hostname}" if server else mail_folder(self.folder)
 
     def processes(self) -> "dict[str, subprocess.Popen[bytes]]":
         return {"postgres": self.postgres.process, **self.services}
@@ -167,9 +174,14 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
         "LISTEN_ADDRESS": pair.addresses[service],
         "SERVICE_KEYS": ",".join([keys[service], *([more_keys] if more_keys else [])]),
         "SESSION_SECRETS": pair.session_secrets,
+        "MAIL_FOLDER": mail_folder(pair.folder),
         "IDENTITY_ADDRESS": pair.addresses["identity"],
         "IDENTITY_SERVICE_KEY": pair.secrets.service_keys["tenancy"],
     }
+
+
+def mail_folder(folder: Path) -> str:
+    return str(Path(os.environ.get("MAIL_FOLDER") or folder / "mail").absolute())
 
 
 def wait_until_serving(pair: Pair) -> None:

@@ -22,6 +22,7 @@ class RunState(TypedDict):
     service_keys: dict[str, str]
     session_secrets: list[str]
     pids: dict[str, int]
+    mail: str  # a folder, or smtp://host
     started: str
 
 

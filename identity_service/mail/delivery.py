@@ -39,8 +39,13 @@ class Folder:
     def _write(self, mail: Mail) -> None:
         """Readable by its owner alone, and never half written: the links in it open accounts."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{mail.template}-{UNSAFE.sub('_', mail.address)[:120]}.eml"
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{mail.template}-{safe(mail.address)}.eml"
         unfinished = self._folder / f".{name}.{os.getpid()}"
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(mail.message.as_bytes())
         unfinished.rename(self._folder / name)
+
+
+def safe(address: str) -> str:
+    """As it stands in the name of a file."""
+    return UNSAFE.sub("_", address)[:120]

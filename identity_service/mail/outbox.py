@@ -38,9 +38,10 @@ class Outbox:
         token_id: UUID | None = None,
         **shown: str,
     ) -> None:
-        """`shown` is what the template may show: no secrets; ours show `ip`. Sent soon after the transaction commits.
+        """`shown` is what the template may show: no secrets. Sent soon after the transaction commits.
 
-        `sign_up` and `change_email` need the `token_id` of a token without a hash.
+        Ours show `ip` and, of a second factor, `change`: added or removed. `sign_up` and `change_email` need the
+        `token_id` of a token without a hash.
         """
         await outbox_emails.insert_outbox_email(
             tx,

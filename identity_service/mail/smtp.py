@@ -17,6 +17,7 @@ from identity_service.mail.delivery import Deliver
 from identity_service.mail.message import Mail, NotDeliveredError
 
 TIMEOUT = 10.0  # seconds for each answer of the server
+GOODBYE = 1.0
 PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -78,7 +79,7 @@ class Smtp:
         finally:
             if client.is_connected:
                 with suppress(SMTPException, OSError):
-                    await client.quit(timeout=TIMEOUT)
+                    await client.quit(timeout=GOODBYE)
             client.close()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
+from identity_service.mail.delivery import safe
 from identity_service.mail.message import in_ascii
 
 # The secret of a link or a code: 43 url-safe characters, wherever the link has it.
@@ -40,7 +41,8 @@ class Mailbox:
 
     def mails(self, address: str, template: str | None = None) -> list[Mail]:
         """What has come so far, oldest first."""
-        found = [read(path) for path in sorted(self._folder.glob("*.eml"))]
+        ending = f"-{safe(address)}.eml".lower()
+        found = [read(path) for path in sorted(self._folder.glob("*.eml")) if path.name.lower().endswith(ending)]
         return [mail for mail in found if is_for(mail, address) and template in (None, mail.template)]
 
     async def newest(

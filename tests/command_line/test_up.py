@@ -27,8 +27,9 @@ def test_it_prints_a_ready_line_for_each_service_and_where_the_data_is(up: Launc
 
 def test_run_json_holds_what_tools_need_and_only_its_owner_reads_it(up: Launched) -> None:
     state = up.state
-    assert set(state) == {"identity", "tenancy", "service_keys", "session_secrets", "pids", "started"}
+    assert set(state) == {"identity", "tenancy", "service_keys", "session_secrets", "pids", "mail", "started"}
     assert set(state["identity"]) == set(state["tenancy"]) == {"address", "database_url"}
+    assert state["mail"] == str(up.folder / "mail")
     assert state["service_keys"].keys() == {"operator"}
     assert state["service_keys"]["operator"].startswith("operator.")
     assert len(state["session_secrets"]) == 1

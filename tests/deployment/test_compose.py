@@ -21,6 +21,7 @@ from tenantry.run_state import DEFAULT_ADDRESSES
 
 PROJECT = Path(__file__).resolve().parents[2]
 VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
+OPTIONAL = re.compile(r"\$\{(\w+):-\}")
 SETTINGS: dict[str, type[CommonSettings]] = {"identity": IdentitySettings, "tenancy": TenancySettings}
 
 
@@ -45,7 +46,11 @@ def values() -> dict[str, str]:
 
 
 def filled(environment: dict[str, object], values: dict[str, str]) -> dict[str, str]:
-    return {name: VARIABLE.sub(lambda found: values[found[1]], str(text)) for name, text in environment.items()}
+    """What is optional is left empty."""
+    return {
+        name: VARIABLE.sub(lambda found: values[found[1]], OPTIONAL.sub("", str(text)))
+        for name, text in environment.items()
+    }
 
 
 def variables(settings: type[CommonSettings]) -> set[str]:
@@ -66,6 +71,19 @@ def test_it_is_a_compose_file() -> None:
 def test_the_example_names_exactly_the_variables_that_are_used(values: dict[str, str]) -> None:
     used = {found[1] for found in VARIABLE.finditer((PROJECT / "docker-compose.yml").read_text())}
     assert used == values.keys()
+
+
+def test_the_example_shows_exactly_the_optional_variables_and_they_are_accepted(
+    compose: dict[str, Any], values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = {found[1] for found in OPTIONAL.finditer((PROJECT / "docker-compose.yml").read_text())}
+    shown = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+    assert shown.keys() == used
+    for name, value in (filled(compose["services"]["identity"]["environment"], values) | shown).items():
+        monkeypatch.setenv(name, value)
+    settings = IdentitySettings()
+    assert settings.product_name == shown["PRODUCT_NAME"]
+    assert settings.smtp_server is not None
 
 
 def test_a_missing_variable_is_refused_before_anything_starts() -> None:
