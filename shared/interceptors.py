@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from shared.access_rules import Policy, Rule
 from shared.authentication import Authentication
 from shared.caller import set_caller
+from shared.deadline import set_deadline
 from shared.errors import ServiceError, to_status
 from shared.log import log
 from shared.reasons import Reason
@@ -70,7 +71,9 @@ class Guard(grpc.aio.ServerInterceptor):
             async with Call(self, method, rule, quiet, context):
                 request = decode_any(decode, data)
                 left = context.time_remaining()
-                async with asyncio.timeout(DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)):
+                left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
+                set_deadline(left)
+                async with asyncio.timeout(left):
                     return await behaviour(request, context)
 
         async def stream(data: Any, context: Context) -> AsyncIterator[Any]:

@@ -12,16 +12,25 @@ from tenantry.testing.databases import Databases
 from tenantry.testing.databases import databases as running_databases
 from tenantry.testing.pair import Pair, running_pair
 from tenantry.testing.people import People
+from tests.canaries import Canaries
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
     return {"uvloop": uvloop.new_event_loop}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at everything that the suite has left behind comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def quiet() -> None:
-    """A line for each of the suite's calls would cost more than the calls."""
-    set_up_logging("tests", "WARNING")
+def canaries() -> Canaries:
+    """Logs go to a file that is searched in the end; warnings to the terminal too."""
+    set_up_logging("tests", "INFO")
+    found = Canaries()
+    found.listen()
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ not there), so every call can be made on the same rows, and these must be the sa
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import psycopg
@@ -32,6 +33,7 @@ class Row:
     gets_in: frozenset[str]
     request: Message
     response: type[Message]
+    streams: bool = False
 
 
 async def nobodies(pair: Pair, people: People) -> dict[str, Metadata]:
@@ -65,11 +67,12 @@ def with_key(person: TestPerson) -> Metadata:
 
 async def reason_of(channel: grpc.aio.Channel, rpc: str, row: Row, metadata: Metadata) -> str | None:
     """None for a caller who got in, whatever came of the call; else the reason why not."""
-    call: Callable[..., grpc.aio.UnaryUnaryCall[Message, Message]] = channel.unary_unary(
+    kind: Callable[..., Any] = channel.unary_stream if row.streams else channel.unary_unary
+    call = kind(
         f"/{rpc}", request_serializer=type(row.request).SerializeToString, response_deserializer=row.response.FromString
-    )
+    )(row.request, metadata=metadata)
     try:
-        await call(row.request, metadata=metadata)
+        await (call.read() if row.streams else call)
     except grpc.aio.AioRpcError as error:
         failure = read(error)
         assert failure.code not in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN), failure

@@ -22,7 +22,7 @@ METHODS = {
 RPCS = sorted(METHODS)
 EXPECTED = {
     "OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "ALREADY_EXISTS", "ABORTED",
-    "RESOURCE_EXHAUSTED",
+    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "OUT_OF_RANGE",
 }  # fmt: skip
 # Class names, SQL, files, versions: nothing of this stands in a text that a caller gets.
 INSIDE = re.compile(
@@ -63,14 +63,17 @@ def filled(descriptor: Descriptor, text: str) -> Any:
 async def outcome_of(pair: Pair, rpc: str, body: bytes, metadata: Metadata) -> tuple[str, str]:
     """The code and the text."""
     channel = pair.identity.channel if rpc.startswith("identity") else pair.tenancy.channel
-    call: Any = channel.unary_unary(f"/{rpc}")
+    streams = METHODS[rpc].server_streaming
+    kind: Any = channel.unary_stream if streams else channel.unary_unary
+    call = kind(f"/{rpc}")(body, metadata=metadata, timeout=20)
     try:
-        await call(body, metadata=metadata, timeout=20)
+        await (call.read() if streams else call)
     except grpc.aio.AioRpcError as error:
         code = error.code().name
         if code == "RESOURCE_EXHAUSTED" and "larger than max" in (error.details() or ""):
             return code, ""  # gRPC's own refusal of an oversized message
         return code, f"{read(error).message} {read(error).fields}"
+    call.cancel()  # a stream would go on
     return "OK", ""
 
 

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from identity_service.server import SERVICES as IDENTITY
+from protos.identity.v1 import audit_events_pb2, credentials_pb2, user_imports_pb2
 from protos.identity.v1 import sessions_pb2 as sessions
 from protos.identity.v1 import users_pb2 as users
 from tenancy_service.server import SERVICES as TENANCY
@@ -26,14 +27,13 @@ METHODS = {
     f"{service.full_name}/{method.name}": method for service in (*IDENTITY, *TENANCY) for method in service.methods
 }
 PASSWORD = "tulip-orbit-canyon-93-maple"
-# What a text may do in a field where it is one of the right kind.
-CODES = EXPECTED | {"FAILED_PRECONDITION"}
+NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 def texts(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for field in message.fields:
         if field.message_type is not None:
-            if not field.message_type.full_name.startswith("google.protobuf.Timestamp"):
+            if field.message_type.full_name not in ("google.protobuf.Timestamp", "google.protobuf.Struct"):
                 yield from texts(field.message_type, (*path, field.name))
         elif field.type == FieldDescriptor.TYPE_STRING:
             yield (*path, field.name)
@@ -65,6 +65,19 @@ def request_of(rpc: str, tenant: Tenant, number: int) -> Any:
             # Never about ada herself: they would end what the others need.
             "DeleteUser": users.DeleteUserRequest(user_id=tenant.member.user_id, etag="stale"),
             "RevokeUserSessions": sessions.RevokeUserSessionsRequest(user_id=tenant.member.user_id),
+            "StartEmailVerification": credentials_pb2.StartEmailVerificationRequest(email=email),
+            "StartPasswordReset": credentials_pb2.StartPasswordResetRequest(email=email),
+            "FinishPasswordReset": credentials_pb2.FinishPasswordResetRequest(token="none", new_password=PASSWORD),
+            "ChangePassword": credentials_pb2.ChangePasswordRequest(current_password="x", new_password=PASSWORD),
+            "ChangeEmail": credentials_pb2.ChangeEmailRequest(new_email=email),
+            "UndeleteUser": users.UndeleteUserRequest(user_id=NOBODY),
+            "CreateUser": users.CreateUserRequest(email=email, display_name="Ada"),
+            "ImportUsers": users.ImportUsersRequest(users=[user_imports_pb2.ImportedUser(email=email)]),
+            "LookUpUser": users.LookUpUserRequest(email=email),
+            "SuspendUser": users.SuspendUserRequest(user_id=NOBODY),
+            "ReactivateUser": users.ReactivateUserRequest(user_id=NOBODY),
+            "RefreshSession": sessions.RefreshSessionRequest(password=PASSWORD),
+            "ListAuditEvents": audit_events_pb2.ListAuditEventsRequest(user_id=ada.user_id),
         }
         return for_identity.get(name) or GetMessageClass(METHODS[rpc].input_type)()
     request = valid_request(rpc, tenant)
@@ -86,13 +99,17 @@ async def tenant(people: People) -> Tenant:
 async def told(pair: Pair, rpc: str, request: Any, person: TestPerson) -> tuple[str, str, Any]:
     """The code, the text without the caller's own words, and the answer if there is one."""
     channel = pair.identity.channel if rpc.startswith("identity") else pair.tenancy.channel
-    call: Any = channel.unary_unary(
+    streams = METHODS[rpc].server_streaming
+    kind: Any = channel.unary_stream if streams else channel.unary_unary
+    call = kind(
         f"/{rpc}",
         request_serializer=type(request).SerializeToString,
         response_deserializer=GetMessageClass(METHODS[rpc].output_type).FromString,
-    )
+    )(request, metadata=AS_OPERATOR + person.metadata, timeout=20)
     try:
-        return "OK", "", await call(request, metadata=AS_OPERATOR + person.metadata, timeout=20)
+        answer = await (call.read() if streams else call)
+        call.cancel()  # a stream would go on
+        return "OK", "", answer
     except grpc.aio.AioRpcError as error:
         if "larger than max" in (error.details() or ""):
             return error.code().name, "", None  # gRPC's own refusal of an oversized message
@@ -111,11 +128,11 @@ async def test_it_is_refused_clearly_or_kept_as_it_is(
         request = request_of(rpc, tenant, number)
         put(request, path, text)
         code, said, answer = await told(pair, rpc, request, tenant.owner)
-        assert code in CODES, (code, said, text[:50])
+        assert code in EXPECTED, (code, said, text[:50])
         assert not INSIDE.search(said), said
-        if answer is not None and path[-1] == "display_name":
-            [(_, kept)] = answer.ListFields()
-            assert kept.display_name == unicodedata.normalize("NFC", text).strip()
+        fields = [kept for _, kept in answer.ListFields()] if answer is not None else []
+        if path[-1] == "display_name" and len(fields) == 1 and hasattr(fields[0], "display_name"):
+            assert fields[0].display_name == unicodedata.normalize("NFC", text).strip()
 
 
 async def test_the_requests_of_this_test_are_right_without_it(pair: Pair, tenant: Tenant) -> None:

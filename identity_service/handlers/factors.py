@@ -60,8 +60,8 @@ class Factors(Handlers, FactorServiceServicer):
                 raise ServiceError(Reason.FACTOR_NOT_FOUND)
             is_right = await self.parts.second_factors.use(tx, factor, code)
             if is_right:
-                await self.parts.throttle.give_back(tx, tries)
                 codes = await self._confirm(tx, origin, user, caller.signed_in.session_id)
+                await self.parts.throttle.give_back(tx, tries)
             else:
                 await audit.record(tx, origin, Action.CODE_WRONG, user_id)
         if not is_right:
@@ -85,7 +85,8 @@ class Factors(Handlers, FactorServiceServicer):
                 raise ServiceError(Reason.PASSWORD_TOO_SHORT)
             await factors.delete_factor(tx, user_id=user_id)
             await factors.delete_recovery_codes(tx, user_id=user_id)
-            await self._tell(tx, origin, user, Action.TOTP_REMOVED, has_second_factor=False)
+            await self._set(tx, user, has_second_factor=False)
+            await self._tell(tx, origin, user, Action.TOTP_REMOVED)
             return pb.RemoveTotpResponse()
 
         return await self.parts.request_results.answer_once(caller, request_id, request, pb.RemoveTotpResponse, remove)
@@ -100,7 +101,7 @@ class Factors(Handlers, FactorServiceServicer):
                 raise ServiceError(Reason.FACTOR_NOT_FOUND)
             await factors.delete_recovery_codes(tx, user_id=user.user_id)
             codes = await insert_recovery_codes(tx, user.user_id)
-            await audit.record(tx, origin, Action.RECOVERY_CODES_REGENERATED, user.user_id)
+            await self._tell(tx, origin, user, Action.RECOVERY_CODES_REGENERATED)
         return pb.RegenerateRecoveryCodesResponse(recovery_codes=codes)
 
     async def _lock_self(self, tx: Tx, caller: Caller) -> Row:
@@ -114,17 +115,19 @@ class Factors(Handlers, FactorServiceServicer):
         await factors.update_factor_confirmed(tx, user_id=user.user_id)
         codes = await insert_recovery_codes(tx, user.user_id)
         await sessions.update_session_amr(tx, user_id=user.user_id, session_id=session_id, amr=AMR)
-        await self._tell(tx, origin, user, Action.TOTP_CONFIRMED, has_second_factor=True)
+        await self._set(tx, user, has_second_factor=True)
+        await self._tell(tx, origin, user, Action.TOTP_CONFIRMED)
         return codes
 
-    async def _tell(self, tx: Tx, origin: Origin, user: Row, action: Action, *, has_second_factor: bool) -> None:
-        """Everybody who must know: readers of the user, the audit, and the person by mail."""
-        changes = {"has_second_factor": has_second_factor}
-        changed = await users.update_user(tx, user_id=user.user_id, changes=changes)
-        await audit.record(tx, origin, action, user.user_id)
+    async def _set(self, tx: Tx, user: Row, *, has_second_factor: bool) -> None:
+        changed = await users.update_user(tx, user_id=user.user_id, changes={"has_second_factor": has_second_factor})
         await publish.user_changed(tx, "USER_UPDATED", [changed])
-        change = "added" if has_second_factor else "removed"
-        await self.parts.outbox.put(tx, "second_factor_changed", user.email, user_id=user.user_id, change=change)
+
+    async def _tell(self, tx: Tx, origin: Origin, user: Row, action: Action) -> None:
+        """The audit, and the person by mail: with the address it was done from, unless that is a service's."""
+        await audit.record(tx, origin, action, user.user_id)
+        ip = origin.ip if current_caller().person and origin.ip else ""
+        await self.parts.outbox.put(tx, "second_factor_changed", user.email, user_id=user.user_id, ip=ip)
 
 
 async def lock(tx: Tx, caller: Caller, user_id: UUID) -> Row:

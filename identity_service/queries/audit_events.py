@@ -1,6 +1,6 @@
 """SQL of the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert
@@ -37,3 +37,9 @@ async def insert_audit_event(
         details=dict(details),
     )
     await tx.execute(statement)
+
+
+async def insert_audit_events(tx: Tx, *, new: Sequence[Mapping[str, object]]) -> None:
+    """Many alike but for whom they are about; each has what `insert_audit_event` takes. None is fine."""
+    if new:
+        await tx.execute(insert(audit_events), list(new))

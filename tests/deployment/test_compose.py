@@ -79,6 +79,7 @@ def test_the_example_shows_exactly_the_optional_variables_and_they_are_accepted(
     used = {found[1] for found in OPTIONAL.finditer((PROJECT / "docker-compose.yml").read_text())}
     shown = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", (PROJECT / ".env.example").read_text(), re.MULTILINE))
     assert shown.keys() == used
+    shown["FACTOR_SECRETS"] = local_secrets.make_secret()
     for name, value in (filled(compose["services"]["identity"]["environment"], values) | shown).items():
         monkeypatch.setenv(name, value)
     settings = IdentitySettings()

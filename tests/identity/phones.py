@@ -10,6 +10,11 @@ from protos.identity.v1.factors_pb2_grpc import FactorServiceStub
 from tenantry.testing.people import TestPerson
 from tests.identity.conftest import Rows
 
+TOLD = """SELECT (SELECT string_agg(action, ' ' ORDER BY audit_event_id) FROM audit_events WHERE user_id = %(id)s),
+                 (SELECT string_agg(type, ' ' ORDER BY event_id) FROM events WHERE user_id = %(id)s),
+                 (SELECT string_agg(template, ' ' ORDER BY email_id)
+                    FROM outbox_emails WHERE user_id = %(id)s)"""
+
 
 @dataclass
 class Phone:
@@ -50,3 +55,10 @@ async def set_up(factors: FactorServiceStub, rows: Rows, person: TestPerson) -> 
     request = ConfirmTotpRequest(code=await phone.code())
     phone.recovery_codes = (await factors.ConfirmTotp(request, metadata=person.metadata)).recovery_codes
     return phone
+
+
+async def told(rows: Rows, person: TestPerson) -> tuple[str | None, ...]:
+    """What audit, events and mails say of somebody."""
+    row = await (await rows.execute(TOLD, {"id": person.user_id})).fetchone()
+    assert row is not None
+    return tuple(row)

@@ -10,9 +10,16 @@ import pytest
 from argon2 import PasswordHasher
 
 from identity_service import passwords
-from identity_service.passwords import THREADS, WAITING, Passwords
+from identity_service.foreign_hashes import read_hash
+from identity_service.passwords import LEAST_TIME, THREADS, WAITING, Passwords
+from protos.identity.v1.sessions_pb2 import CreateSessionRequest
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.deadline import set_deadline
 from shared.errors import ServiceError
+from shared.interceptors import DEFAULT_DEADLINE
 from shared.reasons import Reason
+from tests.calls import fails
+from tests.identity.foreign_samples import DJANGO, KRATOS, PASSWORD
 
 CHEAP = PasswordHasher(1, 8, 1)
 
@@ -50,14 +57,16 @@ async def test_without_a_hash_the_same_work_is_done_for_a_no(
 
     monkeypatch.setattr(hashing, "_matches", noted)
     assert not await hashing.verify("anything", None)
+    assert not await hashing.verify("anything", "damaged")
+    assert verified[0] == verified[1]
     assert verified[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert not hashing.needs_rehash(verified[0])
 
 
-@pytest.mark.parametrize("cost", ["m=1048577,t=2,p=1", "m=19456,t=11,p=1", "m=19456,t=2,p=17"])
+@pytest.mark.parametrize("cost", ["m=262145,t=2,p=1", "m=262144,t=5,p=1", "m=19456,t=11,p=1", "m=19456,t=2,p=17"])
 async def test_a_hash_above_the_ceilings_is_never_computed(hashing: Passwords, cost: str) -> None:
     hostile = (await hashing.hash("secret")).replace("m=19456,t=2,p=1", cost)
-    assert not passwords.is_usable(hostile)
+    assert read_hash(hostile) is None
     start = time.perf_counter()
     assert not await hashing.verify("secret", hostile)
     assert time.perf_counter() - start < 1
@@ -70,8 +79,16 @@ async def test_what_is_no_hash_matches_nothing(hashing: Passwords, damaged: str)
     assert not await hashing.verify("", damaged)
 
 
+@pytest.mark.parametrize("foreign", DJANGO)
+async def test_hashes_of_other_systems_match_too(hashing: Passwords, foreign: str) -> None:
+    assert await hashing.verify(PASSWORD, foreign)
+    assert not await hashing.verify(PASSWORD[:-1], foreign)
+
+
 async def test_other_parameters_are_outdated(hashing: Passwords) -> None:
     assert hashing.needs_rehash(CHEAP.hash("secret"))
+    for foreign in (*DJANGO, *KRATOS, "$2b$12$" + "." * 53):
+        assert hashing.needs_rehash(foreign)
     assert not hashing.needs_rehash(await hashing.hash("secret"))
 
 
@@ -122,6 +139,27 @@ async def test_a_cancelled_caller_frees_its_place_only_when_the_thread_is_done(h
         await asyncio.sleep(0)
         assert await refused(hashing) == 1.0  # the two that had begun still hold theirs
     assert len(await asyncio.gather(*again)) == WAITING
+
+
+async def test_nothing_is_computed_for_who_will_not_wait_for_it(hashing: Passwords) -> None:
+    begun: list[bool] = []
+
+    async def begin(seconds: float) -> None:
+        set_deadline(seconds)
+        await hashing._in_thread(lambda: begun.append(True))
+
+    with pytest.raises(ServiceError) as refused:
+        await asyncio.create_task(begin(LEAST_TIME))
+    assert refused.value.reason is Reason.DEADLINE_EXCEEDED
+    assert begun == []
+    await asyncio.create_task(begin(LEAST_TIME + 5))
+    assert begun == [True]
+
+
+async def test_a_call_brings_its_deadline(sessions: SessionServiceStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "LEAST_TIME", DEFAULT_DEADLINE + 1)
+    async with fails(Reason.DEADLINE_EXCEEDED):
+        await sessions.CreateSession(CreateSessionRequest(email="ada@example.com", password="x"))
 
 
 async def test_the_loop_does_not_stall(hashing: Passwords) -> None:

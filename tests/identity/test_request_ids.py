@@ -1,16 +1,19 @@
-"""Idempotency of creating an account: one effect for each request_id."""
+"""Idempotency of creating and changing accounts: one effect for each request_id."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 
+from protos.identity.v1 import users_pb2 as pb
 from protos.identity.v1.users_pb2 import CreateUserRequest, User
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
-from tenantry.testing.people import AS_OPERATOR
-from tests.calls import fails, read
+from tenantry.testing.people import AS_OPERATOR, People
+from tests.calls import fails, outcome, read
+from tests.identity.accounts import DELETE, events_of
 from tests.identity.conftest import Rows
 
 
@@ -109,3 +112,35 @@ async def test_what_is_stored_tells_nothing_about_the_password(users: UserServic
     first = (await users.CreateUser(asked, metadata=AS_OPERATOR)).user
     asked.password = "another password here"
     assert (await users.CreateUser(asked, metadata=AS_OPERATOR)).user == first
+
+
+@pytest.mark.parametrize(
+    ("rpc", "asked", "before"),
+    [
+        ("UpdateUser", pb.UpdateUserRequest(user=User(display_name="Ada L.")), None),
+        ("SuspendUser", pb.SuspendUserRequest(etag="1"), None),
+        ("ReactivateUser", pb.ReactivateUserRequest(), "UPDATE users SET state = 'SUSPENDED' WHERE user_id = ANY(%s)"),
+        ("DeleteUser", pb.DeleteUserRequest(etag="1"), None),
+        ("UndeleteUser", pb.UndeleteUserRequest(), DELETE),
+    ],
+)
+async def test_every_change_happens_once_for_each_request_id(
+    users: UserServiceStub, people: People, rows: Rows, rpc: str, asked: Any, before: str | None
+) -> None:
+    ada = await people.person("ada")
+    if before:
+        await rows.execute(before.encode(), ([ada.user_id],))
+    about = asked.user if rpc == "UpdateUser" else asked
+    about.user_id, asked.request_id = ada.user_id, str(uuid4())
+    call = getattr(users, rpc)
+    answers = [await outcome(call(asked, metadata=AS_OPERATOR)) for _ in range(2)]
+    answers += await asyncio.gather(*(outcome(call(asked, metadata=AS_OPERATOR)) for _ in range(3)))
+    assert answers[0].startswith(b"OK")
+    assert set(answers) == {answers[0]}
+    assert len([type_ for type_ in await events_of(rows, ada.user_id) if type_.startswith("USER_")]) == 1
+    if rpc == "UndeleteUser":
+        asked.user_id = str(uuid4())
+    else:
+        about.etag = "another"
+    async with fails(Reason.REQUEST_ID_REUSED):
+        await call(asked, metadata=AS_OPERATOR)

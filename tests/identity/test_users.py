@@ -1,4 +1,4 @@
-"""Accounts: signing up, reading, changing and deleting them, and who may."""
+"""Accounts: creating, reading and changing them, and who may."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -10,28 +10,15 @@ from protos.identity.v1 import sessions_pb2, users_pb2
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
-from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails, outcome
+from tests.identity.accounts import DELETE, PASSWORD, address, audit_of, created, events_of
 from tests.identity.conftest import Rows
 
-PASSWORD = "tulip orbit canyon"
 
-
-def address(name: str) -> str:
-    return f"{name}.{uuid4().hex[:8]}@example.com"
-
-
-async def created(users: UserServiceStub, request: users_pb2.CreateUserRequest) -> users_pb2.User:
-    return (await users.CreateUser(request, metadata=AS_OPERATOR)).user
-
-
-async def sign_up(users: UserServiceStub, email: str, display_name: str = "") -> users_pb2.User:
-    return await created(users, users_pb2.CreateUserRequest(email=email, password=PASSWORD, display_name=display_name))
-
-
-async def test_signing_up_makes_an_account(users: UserServiceStub) -> None:
+async def test_creating_makes_an_account(users: UserServiceStub) -> None:
     email = address("Ada.Lovelace")
-    user = await sign_up(users, email, display_name=" Ada ")
+    user = await created(users, email=email, password=PASSWORD, display_name=" Ada ")
     assert UUID(user.user_id).version == 7
     assert (user.email, user.display_name, user.etag) == (email, "Ada", "1")
     assert user.state == users_pb2.USER_STATE_ACTIVE
@@ -41,9 +28,9 @@ async def test_signing_up_makes_an_account(users: UserServiceStub) -> None:
 
 async def test_an_address_is_taken_in_any_case(users: UserServiceStub) -> None:
     email = address("ada")
-    await sign_up(users, email)
+    await created(users, email=email)
     async with fails(Reason.EMAIL_TAKEN):
-        await sign_up(users, email.upper())
+        await created(users, email=email.upper())
 
 
 async def test_all_bad_fields_are_named_at_once_with_their_limits(users: UserServiceStub) -> None:
@@ -58,12 +45,12 @@ async def test_all_bad_fields_are_named_at_once_with_their_limits(users: UserSer
 
 async def test_fifteen_characters_are_enough_for_a_password(users: UserServiceStub) -> None:
     async with fails(Reason.BAD_REQUEST):
-        await created(users, users_pb2.CreateUserRequest(email=address("a"), password="é" * 14))
-    await created(users, users_pb2.CreateUserRequest(email=address("a"), password="é" * 15))
+        await created(users, password="éàü tulip orbi")
+    await created(users, password="éàü tulip orbit")
 
 
 async def test_the_password_is_stored_as_argon2id_only(users: UserServiceStub, rows: Rows) -> None:
-    user = await sign_up(users, address("ada"))
+    user = await created(users, password=PASSWORD)
     stored = await (await rows.execute("SELECT * FROM users WHERE user_id = %s", (user.user_id,))).fetchone()
     assert stored is not None
     assert any(str(value).startswith("$argon2id$v=19$m=19456,t=2,p=1$") for value in stored)
@@ -141,15 +128,74 @@ async def test_a_stale_etag_changes_nothing(users: UserServiceStub, people: Peop
     assert (user.display_name, user.etag) == ("ada", "1")
 
 
-async def test_only_the_display_name_can_be_updated(users: UserServiceStub, people: People) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["email", "user_id", "state", "etag", "password_hash", "create_time", "external_id", "public_metadata",
+     "private_metadata", "has_second_factor", "public_metadata.plan", "*"],
+)  # fmt: skip
+async def test_a_person_updates_their_display_name_only(users: UserServiceStub, people: People, path: str) -> None:
     ada = await people.person("ada")
-    for path in ("email", "user_id", "state", "etag", "password_hash", "create_time"):
-        request = users_pb2.UpdateUserRequest(
-            user=users_pb2.User(email="eve@example.com"), update_mask=FieldMask(paths=[path])
-        )
+    request = users_pb2.UpdateUserRequest(
+        user=users_pb2.User(email="eve@example.com"), update_mask=FieldMask(paths=[path])
+    )
+    async with fails(Reason.BAD_REQUEST) as failure:
+        await users.UpdateUser(request, metadata=ada.metadata)
+    assert failure.fields == {"update_mask": "only display_name can be updated"}
+    if path not in ("external_id", "public_metadata", "private_metadata"):
+        request.user.user_id = ada.user_id
         async with fails(Reason.BAD_REQUEST) as failure:
-            await users.UpdateUser(request, metadata=ada.metadata)
+            await users.UpdateUser(request, metadata=AS_OPERATOR)
         assert set(failure.fields) == {"update_mask"}
+
+
+async def test_only_the_named_fields_change(users: UserServiceStub, rows: Rows) -> None:
+    user = await created(users, display_name="Ada", external_id=(external_id := uuid4().hex))
+    change = users_pb2.User(user_id=user.user_id, display_name="Eve", external_id=f"{external_id}-2")
+    request = users_pb2.UpdateUserRequest(user=change, update_mask=FieldMask(paths=["external_id"]))
+    after = (await users.UpdateUser(request, metadata=AS_OPERATOR)).user
+    assert (after.display_name, after.external_id) == ("Ada", f"{external_id}-2")
+    # What is not named is not even looked at.
+    change.public_metadata.update({"x": "x" * 9000})
+    request = users_pb2.UpdateUserRequest(user=change, update_mask=FieldMask(paths=["display_name"]))
+    after = (await users.UpdateUser(request, metadata=AS_OPERATOR)).user
+    assert (after.display_name, dict(after.public_metadata)) == ("Eve", {})
+    assert await events_of(rows, user.user_id) == ["USER_CREATED", "USER_UPDATED", "USER_UPDATED"]
+    assert [action for action, _ in await audit_of(rows, user.user_id)] == await events_of(rows, user.user_id)
+
+
+async def test_an_external_id_belongs_to_one_account(users: UserServiceStub) -> None:
+    ada, bo = await created(users, external_id=(external_id := uuid4().hex)), await created(users)
+    async with fails(Reason.EXTERNAL_ID_TAKEN):
+        await created(users, external_id=external_id)
+    request = users_pb2.UpdateUserRequest(user=users_pb2.User(user_id=bo.user_id, external_id=external_id))
+    async with fails(Reason.EXTERNAL_ID_TAKEN):
+        await users.UpdateUser(request, metadata=AS_OPERATOR)
+    none = users_pb2.UpdateUserRequest(
+        user=users_pb2.User(user_id=ada.user_id), update_mask=FieldMask(paths=["external_id"])
+    )
+    assert (await users.UpdateUser(none, metadata=AS_OPERATOR)).user.external_id == ""
+    assert (await users.UpdateUser(request, metadata=AS_OPERATOR)).user.external_id == external_id
+    # Any number may have none.
+    assert {(await created(users)).external_id for _ in range(2)} == {""}
+
+
+async def test_a_service_vouches_for_an_address_or_does_not(users: UserServiceStub) -> None:
+    verified, unverified = await created(users, email_verified=True), await created(users)
+    assert verified.email_verified_time == verified.create_time
+    assert not unverified.HasField("email_verified_time")
+
+
+async def test_without_a_password_nobody_signs_in(users: UserServiceStub, sessions: SessionServiceStub) -> None:
+    user = await created(users)
+    for password in ("", PASSWORD):
+        async with fails(Reason.SIGN_IN_FAILED):
+            await sessions.CreateSession(sessions_pb2.CreateSessionRequest(email=user.email, password=password))
+
+
+async def test_what_was_done_to_an_account_is_written_down(users: UserServiceStub, rows: Rows) -> None:
+    user = await created(users, display_name="Ada")
+    assert await events_of(rows, user.user_id) == ["USER_CREATED"]
+    assert await audit_of(rows, user.user_id) == [("USER_CREATED", "operator")]
 
 
 async def test_a_mask_can_empty_the_name(users: UserServiceStub, people: People) -> None:
@@ -172,70 +218,18 @@ async def test_a_batch_holds_1_to_1000_ids(users: UserServiceStub, count: int) -
         await users.BatchGetUsers(request, metadata=AS_OPERATOR)
 
 
+async def test_a_batch_leaves_out_the_deleted(users: UserServiceStub, people: People, rows: Rows) -> None:
+    ada, bo = await people.persons(2)
+    await rows.execute(DELETE, ([ada.user_id],))
+    request = users_pb2.BatchGetUsersRequest(user_ids=[ada.user_id, bo.user_id])
+    found = (await users.BatchGetUsers(request, metadata=AS_OPERATOR)).users
+    assert [user.user_id for user in found] == [bo.user_id]
+
+
 async def test_batches_are_for_services(users: UserServiceStub, people: People) -> None:
     ada = await people.person("ada")
     async with fails(Reason.SERVICE_KEY_REQUIRED):
         await users.BatchGetUsers(users_pb2.BatchGetUsersRequest(user_ids=[ada.user_id]), metadata=ada.metadata)
-
-
-async def valid_sessions(sessions: SessionServiceStub, *persons: TestPerson) -> list[bool]:
-    request = sessions_pb2.BatchValidateSessionsRequest(tokens=[person.token for person in persons])
-    results = (await sessions.BatchValidateSessions(request, metadata=AS_OPERATOR)).results
-    return [result.HasField("session") for result in results]
-
-
-async def test_deleting_an_account_ends_its_sessions(
-    users: UserServiceStub, sessions: SessionServiceStub, people: People
-) -> None:
-    ada, bo = await people.persons(2)
-    also_ada = await people.session(ada)
-    await users.DeleteUser(users_pb2.DeleteUserRequest(etag="1"), metadata=ada.metadata)
-    assert await valid_sessions(sessions, ada, also_ada, bo) == [False, False, True]
-    async with fails(Reason.USER_NOT_FOUND):
-        await users.GetUser(users_pb2.GetUserRequest(user_id=ada.user_id), metadata=AS_OPERATOR)
-    await sign_up(users, ada.email)  # the address is free again
-
-
-async def test_a_service_deletes_anybody_once(users: UserServiceStub, people: People) -> None:
-    ada = await people.person("ada")
-    request = users_pb2.DeleteUserRequest(user_id=ada.user_id)
-    await users.DeleteUser(request, metadata=AS_OPERATOR)
-    async with fails(Reason.USER_NOT_FOUND):
-        await users.DeleteUser(request, metadata=AS_OPERATOR)
-
-
-async def test_no_session_outlives_its_user_whoever_wins_the_race(
-    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
-) -> None:
-    won = 0
-    for _ in range(15):
-        user = await sign_up(users, address("ada"))
-        sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
-        signing_in = [asyncio.ensure_future(sessions.CreateSession(sign_in)) for _ in range(3)]
-        await asyncio.wait(signing_in, return_when=asyncio.FIRST_COMPLETED)
-        await users.DeleteUser(users_pb2.DeleteUserRequest(user_id=user.user_id), metadata=AS_OPERATOR)
-        for answer in await asyncio.gather(*signing_in, return_exceptions=True):
-            won += not isinstance(answer, BaseException)
-        left = await rows.execute("SELECT FROM session WHERE user_id = %s", (user.user_id,))
-        assert left.rowcount == 0
-    assert won > 0
-
-
-async def test_a_sign_in_waits_for_a_deletion_under_way(
-    users: UserServiceStub, sessions: SessionServiceStub, rows: Rows
-) -> None:
-    user = await sign_up(users, address("ada"))
-    sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
-    async with rows.transaction():
-        await rows.execute("SELECT FROM users WHERE user_id = %s FOR UPDATE", (user.user_id,))
-        signing_in = asyncio.ensure_future(outcome(sessions.CreateSession(sign_in)))
-        await asyncio.wait({signing_in}, timeout=0.15)
-        assert not signing_in.done()
-        await rows.execute("DELETE FROM session WHERE user_id = %s", (user.user_id,))
-        await rows.execute("DELETE FROM users WHERE user_id = %s", (user.user_id,))
-    assert b"SIGN_IN_FAILED" in await signing_in
-    left = await rows.execute("SELECT FROM session WHERE user_id = %s", (user.user_id,))
-    assert left.rowcount == 0
 
 
 @pytest.mark.parametrize(
@@ -246,7 +240,7 @@ async def test_a_sign_in_waits_for_a_deletion_under_way(
 async def test_a_sign_in_sees_what_has_become_of_the_user_while_the_password_was_checked(
     users: UserServiceStub, sessions: SessionServiceStub, rows: Rows, change: str, reason: bytes
 ) -> None:
-    user = await sign_up(users, address("ada"))
+    user = await created(users, password=PASSWORD)
     sign_in = sessions_pb2.CreateSessionRequest(email=user.email, password=PASSWORD)
     async with rows.transaction():
         await rows.execute(f"UPDATE users SET {change} WHERE user_id = %s", (user.user_id,))

@@ -36,7 +36,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_SESSION_ENDED: _EventType.ValueType  # 8
     """Revoked, replaced or ended with its user. A session that expires has no event: `expire_time` says when."""
 
-class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper): ...
+class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
+    """What happened."""
 
 EVENT_TYPE_UNSPECIFIED: EventType.ValueType  # 0
 EVENT_TYPE_USER_CREATED: EventType.ValueType  # 1

@@ -1,0 +1,72 @@
+"""After the whole suite: no password, token or sid stands in a log, an error, the audit, an event or an answer kept."""
+
+import re
+
+import psycopg
+import pytest
+
+from protos.identity.v1 import sessions_pb2 as pb
+from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.reasons import Reason
+from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, Pair
+from tenantry.testing.people import AS_OPERATOR, People
+from tests.calls import fails
+from tests.canaries import Canaries
+
+PASSWORD = "canary-tulip-orbit-canyon-93"
+# Every table of identity but for the one column where a sid belongs.
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('session', 'session_ended')"
+
+
+@pytest.fixture
+async def lived(pair: Pair, people: People, canaries: Canaries) -> Canaries:
+    """Whatever else has run: somebody signs in, mistypes, and signs out."""
+    sessions = SessionServiceStub(pair.identity.channel)
+    ada = await people.person("ada", password=PASSWORD)
+    made = await sessions.CreateSession(pb.CreateSessionRequest(email=ada.email, password=PASSWORD))
+    async with fails(Reason.SIGN_IN_FAILED):
+        await sessions.CreateSession(pb.CreateSessionRequest(email=ada.email, password=PASSWORD[:-1]))
+    async with fails(Reason.BAD_REQUEST):
+        await sessions.CreateSession(pb.CreateSessionRequest(email=PASSWORD, password=PASSWORD))
+    as_ada = (("authorization", f"Bearer {made.token}"),)
+    await sessions.RevokeSession(pb.RevokeSessionRequest(), metadata=as_ada)
+    async with fails(Reason.SESSION_INVALID):
+        await sessions.GetSession(pb.GetSessionRequest(), metadata=as_ada)
+    for key in (OPERATOR_KEY, TENANCY_KEY):
+        canaries.note(key.partition(".")[2])
+    assert {PASSWORD, PASSWORD[:-1], made.token[2:].partition(".")[0]} <= canaries.secrets
+    return canaries
+
+
+@pytest.mark.last
+async def test_the_logs_and_the_errors_hold_none(lived: Canaries) -> None:
+    said = lived.said()
+    assert said.count("SessionService/CreateSession") >= 3
+    assert said.count("SIGN_IN_FAILED") >= 1
+    assert lived.found_in(said) == set()
+
+
+@pytest.mark.last
+async def test_the_tables_hold_none_but_for_the_sid_itself(pair: Pair, lived: Canaries) -> None:
+    async with await psycopg.AsyncConnection.connect(pair.identity.database_url) as rows:
+        tables = [name for (name,) in await (await rows.execute(TABLES)).fetchall()]
+        assert {"audit_events", "events", "outbox_emails", "request_results", "one_time_tokens"} <= set(tables)
+        for table in tables:
+            stored = await (await rows.execute(f"SELECT t::text FROM {table} t")).fetchall()
+            text = "\n".join(row for (row,) in stored)
+            readable = text + "\n" + "\n".join(unhexed(word) for word in re.findall(r"\\x([0-9a-f]+)", text))
+            assert lived.found_in(readable) == set(), table
+
+
+def unhexed(word: str) -> str:
+    """bytea, as messages are stored."""
+    return bytes.fromhex(word).decode("utf-8", "backslashreplace")
+
+
+async def test_a_secret_that_is_told_would_be_found(people: People) -> None:
+    found = Canaries()
+    found.note(PASSWORD)
+    found.note("a password of words")
+    assert found.found_in(f'{{"password": "{PASSWORD}"}} and a password of words.') == found.secrets
+    assert found.found_in("nothing of it") == set()
+    assert AS_OPERATOR[0][1] == OPERATOR_KEY
