@@ -111,7 +111,7 @@ class UserAddresses(Handlers):
             "password_hash": sign_up.password_hash,
             "display_name": sign_up.display_name,
         }
-        row = await user_credentials.insert_verified_user(tx, new=new)
+        row = await users.insert_user(tx, new=new, is_verified=True)
         await audit.record(tx, origin, Action.USER_CREATED, row.user_id)
         await publish.user_changed(tx, "USER_CREATED", [row])
         return row

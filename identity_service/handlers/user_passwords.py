@@ -89,11 +89,11 @@ class UserPasswords(Handlers):
         tries, _ = sign_in_limits.session_buckets(person.session_id)
         async with self.parts.throttle.guess(tries):
             matches = await self.parts.passwords.verify(current, user.password_hash)
-        if not matches:
+            new_hash = await self.parts.passwords.hash(new.text) if matches else None
+        if new_hash is None:
             async with self.parts.database.transaction() as tx:
                 await audit.record(tx, origin, Action.PASSWORD_WRONG, user.user_id)
             raise ServiceError(Reason.PASSWORD_WRONG)
-        new_hash = await self.parts.passwords.hash(new.text)
         async with self.parts.database.transaction() as tx:
             old = await self._session_for_change(tx, person, user)
             row = await self._set_password(tx, origin, user, new_hash, new)
@@ -107,10 +107,8 @@ class UserPasswords(Handlers):
 
     def _read_new(self, read: Fields, value: str, user: Row) -> NewPassword:
         about = (user.email, user.display_name)
-        has_second_factor = user.has_second_factor
-        return self.parts.password_rules.read(
-            read, "new_password", value, has_second_factor=has_second_factor, about=about
-        )
+        rules, has_second_factor = self.parts.password_rules, user.has_second_factor
+        return rules.read(read, "new_password", value, has_second_factor=has_second_factor, about=about)
 
     async def _session_for_change(self, tx: Tx, person: Person, checked: Row) -> Row:
         """This call's session, still good, of the user whose password was checked; the user is locked."""
@@ -136,5 +134,5 @@ class UserPasswords(Handlers):
         ended = await sessions.delete_sessions(tx, user_id=user.user_id)
         await publish.sessions_changed(tx, "SESSION_ENDED", user.user_id, ended)
         await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
-        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id, ip=origin.ip or "")
+        await self.parts.outbox.put(tx, "password_changed", row.email, user_id=row.user_id, ip=origin.ip or "")
         return row

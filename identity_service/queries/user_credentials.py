@@ -1,6 +1,5 @@
 """SQL of a user's address and password. Times are the database's."""
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import func
@@ -8,11 +7,6 @@ from sqlalchemy import func
 from identity_service.queries import users as queries
 from identity_service.tables import users
 from shared.database import Row, Tx
-
-
-async def insert_verified_user(tx: Tx, *, new: Mapping[str, object]) -> Row:
-    """As `insert_user`, of somebody who has just proved that the address is theirs."""
-    return await queries.insert_user(tx, new={**new, "email_verified_time": func.now()})
 
 
 async def update_email_verified(tx: Tx, *, user_id: UUID) -> Row:

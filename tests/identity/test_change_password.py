@@ -144,7 +144,7 @@ async def test_a_password_pasted_in_another_unicode_form_is_the_same(users: User
 
 
 async def test_of_two_changes_at_once_one_is_made(users: UserServiceStub, people: People, rows: Rows) -> None:
-    for ada in await people.persons(6, password=OLD):
+    for ada in await people.persons(4, password=OLD):
         other = await people.session(ada)
         calls = change(users, ada), change(users, other, new="yet another password")
         answers = await asyncio.gather(*map(code, calls))
@@ -176,7 +176,7 @@ async def test_what_happens_at_this_moment_is_not_overwritten(
 
 async def test_who_is_reset_meanwhile_changes_nothing(users: UserServiceStub, people: People, rows: Rows) -> None:
     """Somebody in a stolen session changes the password while its owner resets it."""
-    for ada in await people.persons(6, password=OLD):
+    for ada in await people.persons(4, password=OLD):
         token = await token_for(rows, "PASSWORD_RESET", ada)
         reset = credentials_pb2.FinishPasswordResetRequest(token=token, new_password="password of the owner")
         changed, was_reset = await asyncio.gather(code(change(users, ada)), code(users.FinishPasswordReset(reset)))

@@ -196,7 +196,7 @@ async def test_no_session_of_the_old_password_outlives_the_reset(
     users: UserServiceStub, sessions: SessionServiceStub, people: People, rows: Rows
 ) -> None:
     """Signing in and resetting at the same moment: whichever is first. And while the reset waits, somebody does."""
-    for ada in await people.persons(20, password=OLD):
+    for ada in await people.persons(12, password=OLD):
         await rows.execute("DELETE FROM login_throttle")
         request = finish(await token_for(rows, "PASSWORD_RESET", ada))
         calls = (code(signing_in(sessions, ada, OLD)), code(users.FinishPasswordReset(request)))

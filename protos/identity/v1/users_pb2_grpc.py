@@ -182,6 +182,7 @@ class UserServiceServicer:
 
     def ChangePassword(self, request, context):
         """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+        An account without a password answers PASSWORD_WRONG: it gets one by StartPasswordReset.
         Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

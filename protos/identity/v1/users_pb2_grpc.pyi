@@ -45,6 +45,7 @@ class UserServiceStub:
     """
     ChangePassword: _aio.UnaryUnaryMultiCallable[_credentials_pb2.ChangePasswordRequest, _credentials_pb2.ChangePasswordResponse]
     """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+    An account without a password answers PASSWORD_WRONG: it gets one by StartPasswordReset.
     Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
     """
     ChangeEmail: _aio.UnaryUnaryMultiCallable[_credentials_pb2.ChangeEmailRequest, _credentials_pb2.ChangeEmailResponse]
@@ -158,6 +159,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_credentials_pb2.ChangePasswordRequest, _abc.Awaitable[_credentials_pb2.ChangePasswordResponse]],
     ) -> _abc.Awaitable[_credentials_pb2.ChangePasswordResponse]:
         """Sets a new password. All other sessions end, and this one gets a new token: the old one is dead.
+        An account without a password answers PASSWORD_WRONG: it gets one by StartPasswordReset.
         Errors: REAUTHENTICATION_REQUIRED, PASSWORD_WRONG, BAD_REQUEST, HASHING_BUSY, THROTTLED.
         """
 
