@@ -54,8 +54,9 @@ class Composer:
         return self._mail("sign_up", row, await self._hand_out(tx, row))
 
     async def _change_email(self, tx: Tx, row: Row) -> Mail | None:
+        # Locked first: whoever changes the password now ends what was begun, and none of it may be handed out after.
+        user = await users.lock_user(tx, user_id=row.user_id) if row.user_id else None
         token = await one_time_tokens.get_one_time_token(tx, token_id=row.token_id) if row.token_id else None
-        user = await users.get_user(tx, user_id=token.user_id) if token else None
         if token is None or user is None or user.state != "ACTIVE":
             return None
         other = await users.get_user_by_email(tx, email_key=email_key(token.email))
@@ -75,8 +76,9 @@ class Composer:
         return self._mail("verify_email", row, await self._new_token(tx, row, user, "EMAIL_VERIFICATION"))
 
     async def _reset_password(self, tx: Tx, row: Row) -> Mail | None:
-        user = await users.get_user_by_email(tx, email_key=email_key(row.address))
-        if user is None or user.state != "ACTIVE":
+        found = await users.get_user_by_email(tx, email_key=email_key(row.address))
+        user = await users.lock_user(tx, user_id=found.user_id) if found else None
+        if user is None or user.state != "ACTIVE" or user.email_key != email_key(row.address):
             return None
         origin = Origin(row.shown.get("ip") or None, "", None)
         await audit.record(tx, origin, Action.PASSWORD_RESET_STARTED, user.user_id)
