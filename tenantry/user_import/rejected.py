@@ -13,9 +13,11 @@ class RejectedFile:
 
     def __init__(self, path: Path, form: Form, length: int) -> None:
         self._path, self._form = path, form
-        if path.exists():
+        self.length = length if path.exists() else 0
+        if self.length:
             os.truncate(path, length)
-        self.length = length
+        else:
+            path.unlink(missing_ok=True)  # what is there was not on record
 
     def add(self, rejected: list[tuple[Record, str]]) -> None:
         """On disk when it returns."""
