@@ -54,9 +54,10 @@ class Composer:
         return self._mail("sign_up", row, await self._hand_out(tx, row))
 
     async def _change_email(self, tx: Tx, row: Row) -> Mail | None:
-        # Locked first: whoever changes the password now ends what was begun, and none of it may be handed out after.
-        user = await users.lock_user(tx, user_id=row.user_id) if row.user_id else None
-        token = await one_time_tokens.get_one_time_token(tx, token_id=row.token_id) if row.token_id else None
+        found = await one_time_tokens.get_one_time_token(tx, token_id=row.token_id) if row.token_id else None
+        user = await users.lock_user(tx, user_id=found.user_id) if found else None
+        # Again under the lock: a change of the password ends what was begun, and none of it may be handed out after.
+        token = await one_time_tokens.get_one_time_token(tx, token_id=row.token_id) if found else None
         if token is None or user is None or user.state != "ACTIVE":
             return None
         other = await users.get_user_by_email(tx, email_key=email_key(token.email))
