@@ -117,7 +117,7 @@ def show(name: str, times: dict[str, list[float]] | str) -> None:
         return
     (_, nobody), *others = times.items()
     middle = statistics.median(nobody)
-    print(f"{name}: nobody {middle:.2f} ms, median of {len(nobody)}")
+    print(f"{name}: nobody {middle:.2f} ms, median of {len(nobody)}", flush=True)
     for kind, measured in others:
         median = statistics.median(measured)
         difference = (median / middle - 1) * 100

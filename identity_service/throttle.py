@@ -37,27 +37,29 @@ class Throttle:
                     await self.give_back(tx, *buckets)
             raise
 
-    async def take(self, *buckets: Bucket) -> None:
-        """A try from every bucket; or THROTTLED, and none is taken."""
-        wait = await self._wait(*buckets)  # a flood is refused without a write or a lock
+    async def check(self, tx: Tx, *buckets: Bucket) -> None:
+        """THROTTLED if there is no try left: a flood is refused without a write or a lock."""
+        wait = await login_throttle.get_wait(tx, buckets=buckets)
         if wait is not None:
             raise refused(wait)
+
+    async def take(self, *buckets: Bucket) -> None:
+        """A try from every bucket; or THROTTLED, and none is taken."""
+        async with self._database.single_read() as tx:
+            await self.check(tx, *buckets)
         try:
             async with self._database.transaction() as tx:
                 if not await login_throttle.insert_tries(tx, buckets=buckets):
                     raise refused(0)
         except ServiceError as error:
-            if error.reason is Reason.THROTTLED:  # others were faster
-                raise refused(await self._wait(*buckets) or 0) from None
+            if error.reason is Reason.THROTTLED:  # others were faster; how long it is now
+                async with self._database.single_read() as tx:
+                    await self.check(tx, *buckets)
             raise
 
     async def give_back(self, tx: Tx, *buckets: Bucket) -> None:
         """What turned out to be no guess does not count. Last in its transaction: others wait for these rows."""
         await login_throttle.update_tries_back(tx, buckets=buckets)
-
-    async def _wait(self, *buckets: Bucket) -> float | None:
-        async with self._database.single_read() as tx:
-            return await login_throttle.get_wait(tx, buckets=buckets)
 
 
 def refused(wait: float) -> ServiceError:

@@ -44,8 +44,9 @@ class SignIn(Handlers):
         key = email_key(email)
         async with self.parts.database.single_read() as tx:
             user = await known_devices.get_user_and_known(tx, email_key=key, hashes=device.hashes)
-        known = user.known if user else ()
-        tries = sign_in_limits.password_buckets(key, device, known)
+            known = user.known if user else ()
+            tries = sign_in_limits.password_buckets(key, device, known)
+            await self.parts.throttle.check(tx, *tries)  # here, so that a flood needs one connection once
         new_hash = None
         async with self.parts.throttle.guess(*tries):
             matches = await self.parts.passwords.verify(password, user.password_hash if user else None)
