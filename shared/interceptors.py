@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -79,8 +80,9 @@ class Guard(grpc.aio.ServerInterceptor):
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
                     return
-                async for response in responses:
-                    yield response
+                async with aclosing(responses):  # so that what it holds is given back before the call is over
+                    async for response in responses:
+                        yield response
 
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,

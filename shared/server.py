@@ -42,7 +42,10 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Server:
-    """A grpc.aio server with health per service name; `add` gets it to register the handlers."""
+    """A grpc.aio server with health per service name; `add` gets it to register the handlers.
+
+    `stopping` is set as it begins to stop, for streams that would last as long as their readers.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Server:
         is_ready: Callable[[], Awaitable[bool]],
         reflect: bool,
         connection_age: int = 60,
+        stopping: asyncio.Event | None = None,
     ) -> None:
         self.grpc = grpc.aio.server(
             interceptors=[guard],
@@ -64,7 +68,7 @@ class Server:
         self._is_ready = is_ready
         self._health = health_aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
         add(self.grpc)
         add_HealthServicer_to_server(self._health, self.grpc)
         if reflect:

@@ -161,6 +161,20 @@ def create_events() -> None:
     )
     op.create_index("ix_events_order", "events", ["epoch", "xid", "event_id"])
     op.create_index("ix_events_create_time", "events", ["create_time"])
+    op.create_index("ix_events_user_id", "events", ["user_id", "epoch", "xid"])
+    # Who waited for another's change of the same user may have the lower number: their event still comes after it.
+    op.execute(f"""
+        CREATE FUNCTION events_in_order_of_user() RETURNS trigger LANGUAGE plpgsql
+        SET search_path = pg_catalog, {schema}, pg_temp AS $$
+        BEGIN
+            NEW.xid := GREATEST(NEW.xid, (
+                SELECT max(earlier.xid) FROM events earlier
+                 WHERE earlier.user_id = NEW.user_id AND earlier.epoch = NEW.epoch));
+            RETURN NEW;
+        END $$""")
+    op.execute("""
+        CREATE TRIGGER events_in_order_of_user BEFORE INSERT ON events
+        FOR EACH ROW EXECUTE FUNCTION events_in_order_of_user()""")
 
 
 def create_audit_events() -> None:
