@@ -3,6 +3,7 @@
 All bad fields of a request are reported at once, each with its limit; values are never echoed.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +13,10 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
 from shared.errors import ServiceError
+from shared.json_objects import json_object
 from shared.reasons import Reason
 
 NIL = UUID(int=0)
@@ -22,6 +25,9 @@ UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MAX_BATCH = 1000
 MAX_PASSWORD_BYTES = 1024
+MAX_EXTERNAL_ID = 200
+MAX_METADATA_BYTES = 8192
+MAX_METADATA_LEVELS = 10
 
 
 @contextmanager
@@ -98,6 +104,26 @@ class Fields:
         if len(text) < least:
             self.wrong(path, f"{len(text)} characters, at least {least} without a second factor")
         return text
+
+    def external_id(self, path: str, value: str) -> str | None:
+        """An id of another system, kept as it is; None for an empty one."""
+        if len(value) > MAX_EXTERNAL_ID:
+            self.wrong(path, f"{len(value)} characters, at most {MAX_EXTERNAL_ID}")
+        elif not value.isprintable() or value != value.strip():
+            self.wrong(path, "control characters and space around it are not allowed")
+        return value or None
+
+    def metadata(self, path: str, value: Struct) -> dict[str, object]:
+        """As JSON, the same once it is stored in a jsonb column and read again."""
+        try:
+            read = json_object(value, MAX_METADATA_LEVELS)
+        except ValueError as wrong:
+            self.wrong(path, str(wrong))
+            return {}
+        size = len(json.dumps(read, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > MAX_METADATA_BYTES:
+            self.wrong(path, f"{size:,} bytes as JSON, at most {MAX_METADATA_BYTES:,}")
+        return read
 
     def enum(self, path: str, value: int, allowed: Iterable[tuple[str, int]]) -> str:
         """The name that stands for `value` among the `allowed` (name, number) pairs."""

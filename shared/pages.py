@@ -7,15 +7,21 @@ that is used with other arguments, by another caller, or damaged.
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
+
+from google.protobuf.message import Message
 
 from shared.caller import Caller
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
 DIGEST = 12
+MAX_BYTES = 2 * 1024 * 1024  # gRPC clients take messages of up to 4 MiB
+
+Item = TypeVar("Item", bound=Message)
 
 
 class Pages:
@@ -61,6 +67,18 @@ class Pages:
 
     def _digest(self, payload: bytes) -> bytes:
         return hashlib.sha256(self._binding + b"\0" + payload).digest()[:DIGEST]
+
+
+def that_fit(items: Iterable[Item]) -> list[Item]:
+    """Those of a page that one message holds, at least one: a page may be shorter than asked (AIP-158)."""
+    shown: list[Item] = []
+    size = 0
+    for item in items:
+        size += item.ByteSize()
+        if shown and size > MAX_BYTES:
+            break
+        shown.append(item)
+    return shown
 
 
 def _refused() -> ServiceError:

@@ -1,20 +1,138 @@
 """identity.v1.UserService: changing and resetting passwords."""
 
+from identity_service import audit, authorize, limits, mailed_tokens, publish, to_proto, tokens
+from identity_service.audit import Action
+from identity_service.begin_session import begin_session
+from identity_service.handlers.user_addresses import MAX_TOKEN
 from identity_service.parts import Handlers
+from identity_service.password_rules import NewPassword
+from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
 from protos.identity.v1 import credentials_pb2 as pb
+from shared.caller import Person, current_caller
+from shared.database import Row, Tx
+from shared.errors import ServiceError
+from shared.fields import Fields, reading
 from shared.interceptors import Context
+from shared.reasons import Reason
 
 
 class UserPasswords(Handlers):
     async def StartPasswordReset(
         self, request: pb.StartPasswordResetRequest, context: Context
     ) -> pb.StartPasswordResetResponse:
-        raise NotImplementedError
+        caller, origin = current_caller(), self.parts.origins.of(context)
+        with reading() as read:
+            email = read.email("email", request.email)
+            request_id = read.optional_uuid("request_id", request.request_id)
+        await self.parts.throttle.take(*limits.mails(email, origin.source))
+
+        async def start(tx: Tx) -> pb.StartPasswordResetResponse:
+            await self.parts.outbox.put(tx, "reset_password", email)
+            return pb.StartPasswordResetResponse()
+
+        return await self.parts.request_results.answer_once(
+            caller, request_id, request, pb.StartPasswordResetResponse, start
+        )
 
     async def FinishPasswordReset(
         self, request: pb.FinishPasswordResetRequest, context: Context
     ) -> pb.FinishPasswordResetResponse:
-        raise NotImplementedError
+        caller, origin = current_caller(), self.parts.origins.of(context)
+        with reading() as read:
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=MAX_TOKEN))
+            # What no account may have; what this one may have is known when the token is.
+            self.parts.password_rules.read(read, "new_password", request.new_password, has_second_factor=True)
+            request_id = read.optional_uuid("request_id", request.request_id)
+        tries = limits.mailed_tokens(origin.source)
+        await self.parts.throttle.take(tries)
+        async with self.parts.database.single_read() as tx:
+            owner = await one_time_tokens.get_token_owner(tx, token_hash=token_hash, purpose="PASSWORD_RESET")
+        new, new_hash = None, ""
+        if owner is not None:  # nobody else has a hash computed, and a bad password does not cost the token
+            with reading() as read:
+                new = self._read_new(read, request.new_password, owner)
+            new_hash = await self.parts.passwords.hash(new.text)
+
+        async def reset(tx: Tx) -> pb.FinishPasswordResetResponse:
+            if new is None:
+                raise ServiceError(Reason.TOKEN_INVALID)
+            token, user = await mailed_tokens.use_token(tx, token_hash, ("PASSWORD_RESET",))
+            if not mailed_tokens.is_of_address(token, user):
+                raise ServiceError(Reason.TOKEN_INVALID)
+            if new.is_short and not user.has_second_factor:  # removed while we hashed
+                raise ServiceError(Reason.CONFLICT)
+            row = await self._set_password(tx, user, new_hash, new, proves_address=True)
+            await known_devices.delete_known_devices(tx, user_id=user.user_id)
+            await audit.record(tx, origin, Action.PASSWORD_RESET, user.user_id)
+            await publish.user_changed(tx, "USER_UPDATED", [row])
+            await self.parts.throttle.give_back(tx, tries)
+            return pb.FinishPasswordResetResponse()
+
+        return await self.parts.request_results.answer_once(
+            caller, request_id, request, pb.FinishPasswordResetResponse, reset, secret_fields=("new_password",)
+        )
 
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
-        raise NotImplementedError
+        caller, origin = current_caller(), self.parts.origins.of(context)
+        person = caller.signed_in
+        async with self.parts.database.transaction() as tx:
+            await authorize.recently(tx, caller, self.parts.settings.reauthentication)
+            user = await users.get_user(tx, user_id=person.user_id)
+        if user is None:
+            raise authorize.absent(caller)
+        with reading() as read:
+            current = read.password("current_password", request.current_password, least=0)
+            new = self._read_new(read, request.new_password, user)
+            if new.text == current:
+                read.wrong("new_password", "the same as the current one")
+        tries = limits.current_passwords(user.user_id, origin.source)
+        await self.parts.throttle.take(tries)
+        if not await self.parts.passwords.verify(current, user.password_hash):
+            async with self.parts.database.transaction() as tx:
+                await audit.record(tx, origin, Action.PASSWORD_WRONG, user.user_id)
+            raise ServiceError(Reason.PASSWORD_WRONG)
+        new_hash = await self.parts.passwords.hash(new.text)
+        async with self.parts.database.transaction() as tx:
+            old = await self._session_for_change(tx, person, user)
+            row = await self._set_password(tx, user, new_hash, new)
+            await audit.record(tx, origin, Action.PASSWORD_CHANGED, user.user_id)
+            await publish.user_changed(tx, "USER_UPDATED", [row])
+            token, session = await begin_session(
+                tx, self.parts.settings, origin, user.user_id, old.amr, device_name=old.device_name or ""
+            )
+            await self.parts.throttle.give_back(tx, tries)
+        return pb.ChangePasswordResponse(token=token, session=to_proto.session(session))
+
+    def _read_new(self, read: Fields, value: str, user: Row) -> NewPassword:
+        about = (user.email, user.display_name)
+        has_second_factor = user.has_second_factor
+        return self.parts.password_rules.read(
+            read, "new_password", value, has_second_factor=has_second_factor, about=about
+        )
+
+    async def _session_for_change(self, tx: Tx, person: Person, checked: Row) -> Row:
+        """This call's session, still good, of the user whose password was checked; the user is locked."""
+        user = await users.lock_user(tx, user_id=person.user_id)
+        session = await sessions.get_session(tx, user_id=person.user_id, session_id=person.session_id)
+        if user is None or user.state != "ACTIVE" or session is None:
+            raise ServiceError(Reason.SESSION_INVALID)
+        if user.password_hash != checked.password_hash or user.has_second_factor != checked.has_second_factor:
+            raise ServiceError(Reason.CONFLICT)
+        return session
+
+    async def _set_password(
+        self, tx: Tx, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
+    ) -> Row:
+        """Whoever knew the old one is out: sessions and tokens end. Their owner is told."""
+        row = await user_credentials.update_password(
+            tx,
+            user_id=user.user_id,
+            password_hash=password_hash,
+            password_is_short=new.is_short,
+            proves_address=proves_address,
+        )
+        ended = await sessions.delete_sessions(tx, user_id=user.user_id)
+        await publish.sessions_changed(tx, "SESSION_ENDED", user.user_id, ended)
+        await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
+        await self.parts.outbox.put(tx, "password_changed", user.email, user_id=user.user_id)
+        return row

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert
+from sqlalchemy import delete, func, insert, select
 
-from identity_service.tables import one_time_tokens
-from shared.database import Row, Tx, first
+from identity_service.tables import one_time_tokens, users
+from shared.database import Row, Tx, first, many
 
 
 async def insert_one_time_token(
@@ -35,6 +35,20 @@ async def insert_one_time_token(
     await tx.execute(statement)
 
 
+async def get_one_time_token(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
+    """It stays good, and another may use it before you do."""
+    t = one_time_tokens
+    valid = (t.c.token_hash == token_hash, t.c.purpose.in_(purposes), t.c.expire_time > func.now())
+    return await first(tx, select(t).where(*valid))
+
+
+async def get_token_owner(tx: Tx, *, token_hash: bytes, purpose: str) -> Row | None:
+    """The user whom a good token is for; the token stays good."""
+    t = one_time_tokens
+    valid = (t.c.token_hash == token_hash, t.c.purpose == purpose, t.c.expire_time > func.now())
+    return await first(tx, select(users).join(t, t.c.user_id == users.c.user_id).where(*valid))
+
+
 async def delete_one_time_token(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
     """Use it: the row, or None if there is no such token, or no longer. Of two at once one gets it."""
     t = one_time_tokens
@@ -42,6 +56,20 @@ async def delete_one_time_token(tx: Tx, *, token_hash: bytes, purposes: tuple[st
     return await first(tx, delete(t).where(*valid).returning(t))
 
 
-async def delete_one_time_tokens(tx: Tx, *, user_id: UUID) -> None:
-    """All that are out for a user: what they would open has changed."""
-    await tx.execute(delete(one_time_tokens).where(one_time_tokens.c.user_id == user_id))
+async def delete_one_time_tokens(tx: Tx, *, user_id: UUID, purpose: str | None = None) -> None:
+    """All that are out for a user, or those of a purpose: what they would open has changed."""
+    statement = delete(one_time_tokens).where(one_time_tokens.c.user_id == user_id)
+    if purpose is not None:
+        statement = statement.where(one_time_tokens.c.purpose == purpose)
+    await tx.execute(statement)
+
+
+async def delete_sign_ups(tx: Tx, *, email_key: str) -> list[UUID]:
+    """All that wait for the answer of an address, locked in one order: two of them can be answered at once."""
+    t = one_time_tokens
+    # What is not ASCII in it is lower-case already; "C", as a Turkish database makes another letter of I.
+    of_address = func.lower(t.c.email.collate("C")) == email_key
+    waiting = select(t.c.token_id).where(t.c.purpose == "SIGN_UP", of_address)
+    locked = waiting.order_by(t.c.token_id).with_for_update()
+    deleted = await many(tx, delete(t).where(t.c.token_id.in_(locked)).returning(t.c.token_id))
+    return [row.token_id for row in deleted]

@@ -89,6 +89,8 @@ one_time_tokens = Table(
     ),
     Index(None, "user_id"),
     Index(None, "expire_time"),
+    # Sign-ups belong to no user; those of an address go together.
+    Index("ix_one_time_tokens_sign_up", text('lower(email COLLATE "C")'), postgresql_where=text("purpose = 'SIGN_UP'")),
 )
 
 # GCRA: the time from which on the next try is allowed, by the hash of what is limited.

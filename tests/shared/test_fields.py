@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.struct_pb2 import Struct
 
 from protos.tenancy.v1.organizations_pb2 import Organization
 from shared.errors import ServiceError
@@ -156,6 +157,68 @@ def test_page_sizes(asked: int, given: int) -> None:
 @pytest.mark.parametrize("size", [-1, -(2**31)])
 def test_a_negative_page_size_is_refused(size: int) -> None:
     assert wrong_with(lambda read: read.page_size("page_size", size)).keys() == {"page_size"}
+
+
+@pytest.mark.parametrize("external_id", ["", "auth0|5f7c8ec7", "42", "ID with space", "Zoe\u0308", "x" * 200])
+def test_ids_of_other_systems_are_kept_as_they_are(external_id: str) -> None:
+    with reading() as read:
+        assert (read.external_id("external_id", external_id) or "") == external_id
+
+
+@pytest.mark.parametrize("external_id", ["x" * 201, LONG, " 42", "42 ", "4\0002", "4\n2", "4\u202e2", " ", "4\ud8002"])
+def test_ids_of_other_systems_that_are_refused(external_id: str) -> None:
+    assert wrong_with(lambda read: read.external_id("external_id", external_id)).keys() == {"external_id"}
+
+
+def struct(**fields: object) -> Struct:
+    made = Struct()
+    made.update(fields)  # type: ignore[arg-type]
+    return made
+
+
+def nested(levels: int, *, lists: bool = False) -> Struct:
+    value: object = 1
+    for _ in range(levels - 1):
+        value = [value] if lists else {"x": value}
+    return struct(x=value)
+
+
+def test_metadata_is_read_as_json_with_whole_numbers_as_such() -> None:
+    fields = {"plan": "pro", "seats": 5, "rate": 0.25, "on": True, "off": None, "tags": ["a", {"b": [2]}], "": {}}
+    with reading() as read:
+        found = read.metadata("metadata", struct(**fields))
+    assert found == fields
+    assert type(found["seats"]) is int
+    assert Fields().metadata("metadata", Struct()) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (struct(x="\0"), "NUL"),
+        (struct(**{"\0": 1}), "NUL"),
+        (struct(x=float("nan")), "not finite"),
+        (struct(x=[float("-inf")]), "not finite"),
+        (struct(x=1e31), "above 1e"),
+        (struct(x=-1e-31), "nearer to 0"),
+        (nested(11), "levels"),
+        (nested(11, lists=True), "levels"),
+        (nested(40), "levels"),
+        (struct(x="x" * 8185), "8,193 bytes as JSON, at most 8,192"),
+        (struct(x="ü" * 4093), "8,194 bytes"),
+        (struct(x=[1e30] * 300), "bytes"),
+    ],
+)
+def test_metadata_that_is_refused(value: Struct, told: str) -> None:
+    assert told in wrong_with(lambda read: read.metadata("metadata", value))["metadata"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [nested(10), nested(10, lists=True), struct(x="x" * 8184), struct(x="ü" * 4092), struct(x=[1e30, -1e-30, 0, -0.0])],
+)
+def test_metadata_at_its_limits(value: Struct) -> None:
+    assert wrong_with(lambda read: read.metadata("metadata", value)) == {}
 
 
 def test_an_enum_is_one_of_the_allowed_names() -> None:

@@ -91,6 +91,13 @@ def create_one_time_tokens() -> None:
     )
     op.create_index("ix_one_time_tokens_user_id", "one_time_tokens", ["user_id"])
     op.create_index("ix_one_time_tokens_expire_time", "one_time_tokens", ["expire_time"])
+    is_sign_up = sa.text("purpose = 'SIGN_UP'")
+    op.create_index(
+        "ix_one_time_tokens_sign_up",
+        "one_time_tokens",
+        [sa.text('lower(email COLLATE "C")')],
+        postgresql_where=is_sign_up,
+    )
 
 
 def create_login_throttle() -> None:
