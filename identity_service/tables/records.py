@@ -72,6 +72,7 @@ audit_events = Table(
     PrimaryKeyConstraint("audit_event_id"),
     Index("ix_audit_events_user_id", "user_id", "audit_event_id"),
     Index("ix_audit_events_action", "action", "audit_event_id"),
+    Index(None, "create_time"),
 )
 
 outbox_emails = Table(

@@ -80,10 +80,11 @@ async def next_of(stream: Any) -> pb.StreamEventsResponse:
 async def take(stream: Any, count: int) -> list[pb.StreamEventsResponse]:
     """The next so many events; heartbeats between them are left out."""
     messages: list[pb.StreamEventsResponse] = []
-    while len(messages) < count:
-        message = await next_of(stream)
-        if message.HasField("event"):
-            messages.append(message)
+    async with asyncio.timeout(30):
+        while len(messages) < count:
+            message = await next_of(stream)
+            if message.HasField("event"):
+                messages.append(message)
     return messages
 
 

@@ -16,7 +16,7 @@ from tenantry.testing.databases import Databases
 from tests.calls import fails
 from tests.identity.event_reading import WRITE, Alone, identity_alone, ids, next_of, take
 
-WRITERS, TRANSACTIONS, EVENTS = 8, 132, 3
+WRITERS, TRANSACTIONS, EVENTS = 8, 140, 3
 
 
 class RolledBack(Exception):

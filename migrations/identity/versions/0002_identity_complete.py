@@ -202,6 +202,7 @@ def create_audit_events() -> None:
     )
     op.create_index("ix_audit_events_user_id", "audit_events", ["user_id", "audit_event_id"])
     op.create_index("ix_audit_events_action", "audit_events", ["action", "audit_event_id"])
+    op.create_index("ix_audit_events_create_time", "audit_events", ["create_time"])
     # Only the owner of the table, who also migrates, may change or delete: to keep to a deployment's retention.
     op.execute("""
         CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
