@@ -33,11 +33,14 @@ class Guard(grpc.aio.ServerInterceptor):
         self._quiet = quiet
         self._wrapped: dict[str, Handler] = {}
         self.calls_under_way = 0
+        self.streams_under_way = 0
 
-    async def calls_over(self, seconds: float) -> None:
+    async def calls_over(self, seconds: float, *, but_streams: bool = False) -> None:
         """Wait until no handler runs: gRPC cancels them when it stops, but does not wait for their ends."""
         end = time.monotonic() + seconds
-        while self.calls_under_way and time.monotonic() < end:  # noqa: ASYNC110 - an Event costs every call
+        while time.monotonic() < end:  # noqa: ASYNC110 - an Event costs every call
+            if self.calls_under_way <= (self.streams_under_way if but_streams else 0):
+                return
             await asyncio.sleep(0.005)
 
     async def intercept_service(
@@ -75,7 +78,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     return await behaviour(request, context)
 
         async def stream(data: Any, context: Context) -> AsyncIterator[Any]:
-            async with Call(self, method, rule, quiet, context):
+            async with Call(self, method, rule, quiet, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -97,16 +100,19 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
 
-    __slots__ = ("_caller", "_context", "_guard", "_method", "_quiet", "_rule", "_start")
+    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_method", "_quiet", "_rule", "_start")
 
-    def __init__(self, guard: Guard, method: str, rule: Rule, quiet: bool, context: Context) -> None:
+    def __init__(
+        self, guard: Guard, method: str, rule: Rule, quiet: bool, context: Context, *, is_stream: bool = False
+    ) -> None:
         self._guard, self._method, self._rule = guard, method, rule
-        self._quiet, self._context = quiet, context
+        self._quiet, self._context, self._is_stream = quiet, context, is_stream
         self._caller: Any = None
 
     async def __aenter__(self) -> None:
         self._start = time.perf_counter()
         self._guard.calls_under_way += 1
+        self._guard.streams_under_way += self._is_stream
         try:
             metadata = self._context.invocation_metadata() or ()
             self._caller = await self._guard.authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
@@ -122,6 +128,7 @@ class Call:
 
     async def _end(self, error: BaseException | None) -> None:
         self._guard.calls_under_way -= 1
+        self._guard.streams_under_way -= self._is_stream
         if error is None:
             self._log("OK")
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):

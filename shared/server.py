@@ -35,6 +35,7 @@ MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
 LAST_LOOK = 1.0  # seconds that a stopping server waits for a look at the database to end
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
 
+STREAM_ENDS = 1.0  # seconds at most for a stopping server's streams to end, once there is nothing else to wait for
 HANDLER_ENDS = 5.0  # seconds at most for cancelled handlers to give back what they hold
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -84,14 +85,21 @@ class Server:
         return port
 
     async def stop(self, grace: float) -> None:
-        """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish."""
+        """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish.
+
+        Streams end by themselves, but for those that nobody reads: they would take all of that time.
+        """
         self._stopping.set()
         await self._set(NOT_SERVING)
         if self._watching:
             # A look that is cancelled while it connects leaves its connection to the garbage collector.
             await asyncio.wait({self._watching}, timeout=LAST_LOOK)
             self._watching.cancel()
-        await self.grpc.stop(grace)
+        ends = asyncio.create_task(self.grpc.stop(grace))
+        await self._guard.calls_over(grace, but_streams=True)
+        await asyncio.wait({ends}, timeout=min(grace, STREAM_ENDS))
+        await self.grpc.stop(0)
+        await ends
         await self._guard.calls_over(HANDLER_ENDS)
 
     async def _watch_readiness(self) -> None:

@@ -171,11 +171,10 @@ def create_events() -> None:
     op.create_index("ix_events_user_id", "events", ["user_id", "epoch", "xid"])
     # Who waited for another's change of the same user may have the lower number: their event still comes after it.
     op.execute(f"""
-        CREATE FUNCTION events_in_order_of_user() RETURNS trigger LANGUAGE plpgsql
-        SET search_path = pg_catalog, {schema}, pg_temp AS $$
+        CREATE FUNCTION events_in_order_of_user() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             NEW.xid := GREATEST(NEW.xid, (
-                SELECT max(earlier.xid) FROM events earlier
+                SELECT pg_catalog.max(earlier.xid) FROM {schema}.events earlier
                  WHERE earlier.user_id = NEW.user_id AND earlier.epoch = NEW.epoch));
             RETURN NEW;
         END $$""")
