@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -95,10 +96,12 @@ class Server:
             # A look that is cancelled while it connects leaves its connection to the garbage collector.
             await asyncio.wait({self._watching}, timeout=LAST_LOOK)
             self._watching.cancel()
-        ends = asyncio.create_task(self.grpc.stop(grace))
+        ends, end = asyncio.create_task(self.grpc.stop(grace)), time.monotonic() + grace
         await self._guard.calls_over(grace, but_streams=True)
-        await asyncio.wait({ends}, timeout=min(grace, STREAM_ENDS))
-        await self.grpc.stop(0)
+        _, left = await asyncio.wait({ends}, timeout=STREAM_ENDS)
+        # Not 0, and not when the grace is over anyway: gRPC would let go of itself in one and go on in the other.
+        if left and end - time.monotonic() > STREAM_ENDS:
+            await self.grpc.stop(None)
         await ends
         await self._guard.calls_over(HANDLER_ENDS)
 

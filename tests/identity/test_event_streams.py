@@ -28,13 +28,27 @@ from tests.identity.event_reading import Alone, identity_alone, ids, next_of, ta
 from tests.proxy import Proxy
 from tests.shared.all_kinds import Lines
 
-MANY = 50_000
+MANY = 20_000
+# A server that is stopping answers CANCELLED to a call that comes just then.
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+# So that what is on the way is small beside what waits.
+SMALL_WINDOWS = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
 
 
 @pytest.fixture(scope="module")
 async def alone(databases: Databases) -> AsyncIterator[Alone]:
     async with identity_alone(databases, EVENTS_KEEP_DAYS=2) as running:
         yield running
+
+
+async def fill(alone: Alone, count: int) -> None:
+    """Many events at once, too many for one statement of a service."""
+    statement = """INSERT INTO events (type, user_id, session_id)
+                   SELECT 'SESSION_CREATED', gen_random_uuid(), gen_random_uuid() FROM generate_series(1, %s)"""
+    async with await alone.connect() as connection:
+        await connection.execute("SET statement_timeout = '30s'")
+        await connection.execute(statement, (count,))
+        await connection.commit()
 
 
 async def ended(stream: Any) -> grpc.StatusCode:
@@ -103,7 +117,8 @@ async def follow_through(alone: Alone, channel: grpc.aio.Channel, cursor: str, c
                         if len(received) == count:
                             return received
             except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE
+                if error.code() not in AWAY:
+                    raise
                 await asyncio.sleep(0.05)
     return received
 
@@ -138,6 +153,19 @@ async def test_a_restarted_server_loses_nothing_and_ends_its_streams_well(alone:
                 proxy.target = second.address
                 written += await alone.write(30)
                 assert await reading == written
+
+
+async def test_a_reader_that_does_not_read_holds_no_stop_back(databases: Databases) -> None:
+    async with identity_alone(databases) as alone:
+        cursor = await alone.now()
+        await fill(alone, 5_000)
+        # A window of almost nothing, so that the server soon waits.
+        async with grpc.aio.insecure_channel(alone.service.address, options=SMALL_WINDOWS) as channel:
+            stuck = alone.start(cursor, channel=channel)
+            await next_of(stuck)
+            async with asyncio.timeout(10):
+                await alone.service.server.stop(60)
+            assert alone.service.server._guard.calls_under_way == 0
 
 
 async def test_a_database_outage_ends_the_stream_and_it_goes_on_from_the_cursor(databases: Databases) -> None:
@@ -278,28 +306,21 @@ async def test_a_reader_that_stops_reading_costs_a_page_and_gets_everything_late
 
     monkeypatch.setattr(EventLog, "page", counted)
     cursor = await alone.now()
-    async with await alone.connect() as connection:
-        fill = f"""INSERT INTO events (type, user_id, session_id)
-                   SELECT 'SESSION_CREATED', gen_random_uuid(), gen_random_uuid() FROM generate_series(1, {MANY})"""
-        await connection.execute("SET statement_timeout = '30s'")
-        await connection.execute(fill)
-        await connection.commit()
+    await fill(alone, MANY)
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Small windows, so that what is on the way is small beside what waits.
-    options = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
-    async with grpc.aio.insecure_channel(alone.service.address, options=options) as channel:
+    async with grpc.aio.insecure_channel(alone.service.address, options=SMALL_WINDOWS) as channel:
         stream = alone.start(cursor, channel=channel)
         received = ids(await take(stream, 1))
         stood = -1
         while stood != pages:
             stood = pages
             await asyncio.sleep(0.5)
-        assert pages * event_log.PAGE < MANY / 10
+        assert pages * event_log.PAGE < MANY / 4
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         assert grown < 20
         while len(received) < MANY:
-            received += ids(await take(stream, 1000 - len(received) % 1000))
+            received.append((await stream.read()).event.event_id)
         stream.cancel()
     assert received == [str(n) for n in range(int(received[0]), int(received[0]) + MANY)]
 
@@ -308,6 +329,7 @@ async def test_there_are_so_many_streams_and_one_more_is_told_when_to_try_again(
     alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert event_streams.MOST == 100
+    await calls_under_way(alone, 0)
     monkeypatch.setattr(event_streams, "MOST", 3)
     streams = [alone.start() for _ in range(3)]
     for stream in streams:
@@ -325,7 +347,7 @@ async def test_there_are_so_many_streams_and_one_more_is_told_when_to_try_again(
 
 async def calls_under_way(alone: Alone, number: int) -> None:
     async with asyncio.timeout(10):
-        while alone.service.server._guard.calls_under_way != number:
+        while alone.service.server._guard.calls_under_way != number:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -334,6 +356,8 @@ async def test_cancelled_streams_leave_one_quiet_line_and_nothing_open(
 ) -> None:
     lines = Lines()
     monkeypatch.setattr("shared.interceptors.log", lines)
+    await calls_under_way(alone, 0)
+    lines.lines.clear()
     cursor = await alone.now()
     assert (await lines.next())["code"] == "CANCELLED"
     await alone.write(3)

@@ -177,7 +177,7 @@ def create_events() -> None:
                 SELECT pg_catalog.max(earlier.xid) FROM {schema}.events earlier
                  WHERE earlier.user_id = NEW.user_id AND earlier.epoch = NEW.epoch));
             RETURN NEW;
-        END $$""")
+        END $$""")  # noqa: S608 - the name of the schema
     op.execute("""
         CREATE TRIGGER events_in_order_of_user BEFORE INSERT ON events
         FOR EACH ROW EXECUTE FUNCTION events_in_order_of_user()""")
