@@ -11,6 +11,7 @@ from identity_service.settings import Settings
 from identity_service.throttle import Throttle
 from identity_service.validation import Validation
 from shared.database import Database
+from shared.event_streams import EventStreams
 from shared.request_results import RequestResults
 
 
@@ -26,6 +27,7 @@ class Parts:
     throttle: Throttle
     outbox: Outbox
     origins: Origins
+    event_streams: EventStreams
 
 
 class Handlers:

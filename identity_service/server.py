@@ -23,7 +23,7 @@ from identity_service.passwords import Passwords
 from identity_service.queries import upkeep
 from identity_service.second_factor import SecondFactors
 from identity_service.settings import Settings
-from identity_service.tables import request_results
+from identity_service.tables import event_epoch, events, request_results
 from identity_service.throttle import Throttle
 from identity_service.touches import Touches
 from identity_service.validation import Validation
@@ -36,6 +36,8 @@ from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
 from shared.database import Database
+from shared.event_log import EventLog, raise_epoch
+from shared.event_streams import EventStreams
 from shared.interceptors import Guard
 from shared.log import log
 from shared.request_results import RequestResults
@@ -76,6 +78,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     validation = Validation(database, touches, settings)
     passwords = Passwords()
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
+    stopping = asyncio.Event()
+    events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
         settings=settings,
         database=database,
@@ -87,6 +91,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         throttle=Throttle(database),
         outbox=outbox,
         origins=Origins(settings.trusted_proxies),
+        event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
     )
 
     def add(server: grpc.aio.Server) -> None:
@@ -97,7 +102,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_EventServiceServicer_to_server(Events(parts), server)
 
     await database.open()
-    useless = upkeep.useless(events_keep=timedelta(days=settings.events_keep_days))
+    # Longer than a cursor is good for: an event bears the time when its transaction began.
+    useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless))
     mails.start()
     try:
@@ -108,6 +114,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             is_ready=Readiness(database, settings.absolute).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            stopping=stopping,
         )
     finally:
         tidying.cancel()
@@ -118,22 +125,23 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
 
 class Readiness:
-    """Ready when the database answers, and its triggers know the absolute limit of this deployment."""
+    """Ready when the database answers, its triggers know our absolute limit, and its events have their epoch."""
 
     def __init__(self, database: Database, absolute: timedelta) -> None:
         self._database, self._absolute = database, absolute
-        self._limit_is_known = False
+        self._is_prepared = False
 
     async def is_ready(self) -> bool:
-        if not self._limit_is_known and await self._database.is_ready():
-            await self._write_limit()
-        return self._limit_is_known and await self._database.is_ready()
+        if not self._is_prepared and await self._database.is_ready():
+            await self._prepare()
+        return self._is_prepared and await self._database.is_ready()
 
-    async def _write_limit(self) -> None:
+    async def _prepare(self) -> None:
         try:
             async with self._database.transaction() as tx:
                 await upkeep.update_session_limits(tx, absolute=self._absolute)
-            self._limit_is_known = True
+                await raise_epoch(tx, events, event_epoch)
+            self._is_prepared = True
         except Exception as error:
             log.error("the database is not as it should be; has it been migrated?", exc_info=error)
             await asyncio.sleep(2)  # not a line for every look at the database

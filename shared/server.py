@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -35,6 +36,7 @@ MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
 LAST_LOOK = 1.0  # seconds that a stopping server waits for a look at the database to end
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
 
+STREAM_ENDS = 1.0  # seconds at most for a stopping server's streams to end, once there is nothing else to wait for
 HANDLER_ENDS = 5.0  # seconds at most for cancelled handlers to give back what they hold
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -42,7 +44,10 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Server:
-    """A grpc.aio server with health per service name; `add` gets it to register the handlers."""
+    """A grpc.aio server with health per service name; `add` gets it to register the handlers.
+
+    `stopping` is set as it begins to stop, for streams that would last as long as their readers.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Server:
         is_ready: Callable[[], Awaitable[bool]],
         reflect: bool,
         connection_age: int = 60,
+        stopping: asyncio.Event | None = None,
     ) -> None:
         self.grpc = grpc.aio.server(
             interceptors=[guard],
@@ -64,7 +70,7 @@ class Server:
         self._is_ready = is_ready
         self._health = health_aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
         add(self.grpc)
         add_HealthServicer_to_server(self._health, self.grpc)
         if reflect:
@@ -80,14 +86,23 @@ class Server:
         return port
 
     async def stop(self, grace: float) -> None:
-        """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish."""
+        """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish.
+
+        Streams end by themselves, but for those that nobody reads: they would take all of that time.
+        """
         self._stopping.set()
         await self._set(NOT_SERVING)
         if self._watching:
             # A look that is cancelled while it connects leaves its connection to the garbage collector.
             await asyncio.wait({self._watching}, timeout=LAST_LOOK)
             self._watching.cancel()
-        await self.grpc.stop(grace)
+        ends, end = asyncio.create_task(self.grpc.stop(grace)), time.monotonic() + grace
+        await self._guard.calls_over(grace, but_streams=True)
+        _, left = await asyncio.wait({ends}, timeout=STREAM_ENDS)
+        # Not 0, and not when the grace is over anyway: gRPC would let go of itself in one and go on in the other.
+        if left and end - time.monotonic() > STREAM_ENDS:
+            await self.grpc.stop(None)
+        await ends
         await self._guard.calls_over(HANDLER_ENDS)
 
     async def _watch_readiness(self) -> None:

@@ -1,14 +1,23 @@
-"""SQL of events."""
+"""SQL of events, and of the accounts that begin a stream with a snapshot."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
-from identity_service.tables import events
-from shared.database import Tx
+from identity_service.tables import events, users
+from shared.database import Row, Tx, many
+
+SHOWN = [column for column in users.c if column.name not in ("password_hash", "private_metadata")]
 
 
 async def insert_events(tx: Tx, *, new: Sequence[Mapping[str, object]]) -> None:
     """Each with type, user_id, session_id and user_message; none is fine."""
     if new:
         await tx.execute(insert(events), list(new))
+
+
+async def list_users_after(tx: Tx, *, after: UUID, limit: int) -> list[Row]:
+    """Those that are not deleted, by id; without what no reader of events sees."""
+    statement = select(*SHOWN).where(users.c.user_id > after, users.c.state != "DELETED")
+    return await many(tx, statement.order_by(users.c.user_id).limit(limit))

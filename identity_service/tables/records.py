@@ -31,6 +31,7 @@ events = Table(
     Column("event_id", BigInteger, Identity(always=True), nullable=False),
     # Rises when the database was restored from a dump: its transaction numbers began anew.
     Column("epoch", Integer, nullable=False, server_default=text("current_event_epoch()")),
+    # Of the transaction, or what a trigger finds higher among the user's events: it waited for that one.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("type", Text, nullable=False),
     Column("user_id", Uuid, nullable=False),
@@ -41,6 +42,7 @@ events = Table(
     PrimaryKeyConstraint("event_id"),
     Index("ix_events_order", "epoch", "xid", "event_id"),
     Index(None, "create_time"),
+    Index(None, "user_id", "epoch", "xid"),
 )
 
 event_epoch = Table(
@@ -70,6 +72,7 @@ audit_events = Table(
     PrimaryKeyConstraint("audit_event_id"),
     Index("ix_audit_events_user_id", "user_id", "audit_event_id"),
     Index("ix_audit_events_action", "action", "audit_event_id"),
+    Index(None, "create_time"),
 )
 
 outbox_emails = Table(

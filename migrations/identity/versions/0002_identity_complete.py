@@ -168,6 +168,19 @@ def create_events() -> None:
     )
     op.create_index("ix_events_order", "events", ["epoch", "xid", "event_id"])
     op.create_index("ix_events_create_time", "events", ["create_time"])
+    op.create_index("ix_events_user_id", "events", ["user_id", "epoch", "xid"])
+    # Who waited for another's change of the same user may have the lower number: their event still comes after it.
+    op.execute(f"""
+        CREATE FUNCTION events_in_order_of_user() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.xid := GREATEST(NEW.xid, (
+                SELECT pg_catalog.max(earlier.xid) FROM {schema}.events earlier
+                 WHERE earlier.user_id = NEW.user_id AND earlier.epoch = NEW.epoch));
+            RETURN NEW;
+        END $$""")  # noqa: S608 - the name of the schema
+    op.execute("""
+        CREATE TRIGGER events_in_order_of_user BEFORE INSERT ON events
+        FOR EACH ROW EXECUTE FUNCTION events_in_order_of_user()""")
 
 
 def create_audit_events() -> None:
@@ -188,6 +201,7 @@ def create_audit_events() -> None:
     )
     op.create_index("ix_audit_events_user_id", "audit_events", ["user_id", "audit_event_id"])
     op.create_index("ix_audit_events_action", "audit_events", ["action", "audit_event_id"])
+    op.create_index("ix_audit_events_create_time", "audit_events", ["create_time"])
     # Only the owner of the table, who also migrates, may change or delete: to keep to a deployment's retention.
     op.execute("""
         CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

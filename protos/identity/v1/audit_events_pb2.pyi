@@ -47,7 +47,7 @@ class AuditEvent(_message.Message):
     """The service that did it, by the name of its key."""
     session_id: _builtins.str
     ip: _builtins.str
-    """Where the call came from."""
+    """Where the call came from. What a service did has none of these three for people."""
     user_agent: _builtins.str
     """At most 512 characters."""
     request_id: _builtins.str

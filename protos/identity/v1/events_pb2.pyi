@@ -26,6 +26,7 @@ class _EventType:
 class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     EVENT_TYPE_UNSPECIFIED: _EventType.ValueType  # 0
+    """Something that this server is too old to name: read the account anew."""
     EVENT_TYPE_USER_CREATED: _EventType.ValueType  # 1
     EVENT_TYPE_USER_UPDATED: _EventType.ValueType  # 2
     EVENT_TYPE_USER_SUSPENDED: _EventType.ValueType  # 3
@@ -40,6 +41,7 @@ class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened."""
 
 EVENT_TYPE_UNSPECIFIED: EventType.ValueType  # 0
+"""Something that this server is too old to name: read the account anew."""
 EVENT_TYPE_USER_CREATED: EventType.ValueType  # 1
 EVENT_TYPE_USER_UPDATED: EventType.ValueType  # 2
 EVENT_TYPE_USER_SUSPENDED: EventType.ValueType  # 3
@@ -58,10 +60,13 @@ class StreamEventsRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Of the last event that was handled; empty: from now on."""
+    """Of the last message that was handled, heartbeats too: they keep the cursor of a quiet stream from expiring after
+    EVENTS_KEEP_DAYS. Empty: from now on, and the first message is a heartbeat with the cursor of now.
+    """
     snapshot: _builtins.bool
     """Without a cursor: first every account as it is, then the events since. What happened meanwhile may come
-    twice, as state and as event: `user.etag` tells which is newer.
+    twice, as state and as event: `user.etag` tells which is newer. A heartbeat ends the snapshot; a cursor from
+    within goes on within.
     """
     def __init__(
         self,
@@ -91,11 +96,11 @@ class StreamEventsResponse(_message.Message):
     def event(self) -> Global___Event: ...
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Nothing happened for a while, or the snapshot is over."""
+        """Nothing happened for 10 seconds, the stream begins, or the snapshot is over."""
 
     @_builtins.property
     def snapshot_user(self) -> _users_pb2.User:
-        """An account as it is, in a snapshot."""
+        """An account as it is, in a snapshot. Deleted ones and private metadata are left out."""
 
     def __init__(
         self,

@@ -51,8 +51,11 @@ class EventServiceServicer:
     def StreamEvents(self, request, context):
         """Streams events from a cursor on and goes on with new ones. Store the cursor of an event together with its
         effect and begin with it again: nothing is lost, and nothing comes twice but what you had not stored.
-        The stream ends when the connection does (CONNECTION_AGE_SECONDS); that is no failure, ask again.
-        Services only. Errors: CURSOR_INVALID, CURSOR_EXPIRED, STREAMS_BUSY.
+        The stream ends when the connection does (CONNECTION_AGE_SECONDS) and when the server stops, with OK, UNAVAILABLE
+        or CANCELLED; that is no failure: ask again, after a moment, with the last cursor.
+        What is told about one account is in order, also for changes that waited for each other.
+        Services only. Errors: CURSOR_INVALID, CURSOR_EXPIRED (begin anew with a snapshot), STREAMS_BUSY,
+        DATABASE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
