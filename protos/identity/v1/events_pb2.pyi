@@ -37,7 +37,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_SESSION_ENDED: _EventType.ValueType  # 8
     """Revoked, replaced or ended with its user. A session that expires has no event: `expire_time` says when."""
 
-class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper): ...
+class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
+    """What has changed."""
 
 EVENT_TYPE_UNSPECIFIED: EventType.ValueType  # 0
 """Something that this server is too old to name: read the account anew."""
