@@ -58,6 +58,21 @@ class Alone:
                 await connection.commit()
             return ids
 
+    async def fill(self, count: int) -> None:
+        """Many events at once, too many for one statement of a service."""
+        statement = """INSERT INTO events (type, user_id, session_id)
+                       SELECT 'SESSION_CREATED', gen_random_uuid(), gen_random_uuid() FROM generate_series(1, %s)"""
+        async with await self.connect() as connection:
+            await connection.execute("SET statement_timeout = '30s'")
+            await connection.execute(statement, (count,))
+            await connection.commit()
+
+    async def calls_under_way(self, number: int) -> None:
+        """Wait until there are so many."""
+        async with asyncio.timeout(10):
+            while self.service.server._guard.calls_under_way != number:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     def database(self) -> Database:
         return Database(self.service.database_url, pool_size=8, name="test", constraint_errors={})
 

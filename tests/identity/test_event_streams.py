@@ -1,23 +1,15 @@
 """Streams of events: cursors, heartbeats, slow readers, lost connections, and how streams end."""
 
 import asyncio
-import base64
-import gc
 import random
-import resource
-import struct
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 import grpc
 import pytest
 
 from protos.identity.v1 import events_pb2 as pb
 from shared import event_cursor, event_log, event_streams
-from shared.event_cursor import Cursor
 from shared.event_log import EventLog
 from shared.reasons import Reason
 from shared.timestamps import EPOCH
@@ -28,27 +20,14 @@ from tests.identity.event_reading import Alone, identity_alone, ids, next_of, ta
 from tests.proxy import Proxy
 from tests.shared.all_kinds import Lines
 
-MANY = 20_000
 # A server that is stopping answers CANCELLED to a call that comes just then.
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-# So that what is on the way is small beside what waits.
-SMALL_WINDOWS = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
 
 
 @pytest.fixture(scope="module")
 async def alone(databases: Databases) -> AsyncIterator[Alone]:
     async with identity_alone(databases, EVENTS_KEEP_DAYS=2) as running:
         yield running
-
-
-async def fill(alone: Alone, count: int) -> None:
-    """Many events at once, too many for one statement of a service."""
-    statement = """INSERT INTO events (type, user_id, session_id)
-                   SELECT 'SESSION_CREATED', gen_random_uuid(), gen_random_uuid() FROM generate_series(1, %s)"""
-    async with await alone.connect() as connection:
-        await connection.execute("SET statement_timeout = '30s'")
-        await connection.execute(statement, (count,))
-        await connection.commit()
 
 
 async def ended(stream: Any) -> grpc.StatusCode:
@@ -155,19 +134,6 @@ async def test_a_restarted_server_loses_nothing_and_ends_its_streams_well(alone:
                 assert await reading == written
 
 
-async def test_a_reader_that_does_not_read_holds_no_stop_back(databases: Databases) -> None:
-    async with identity_alone(databases) as alone:
-        cursor = await alone.now()
-        await fill(alone, 5_000)
-        # A window of almost nothing, so that the server soon waits.
-        async with grpc.aio.insecure_channel(alone.service.address, options=SMALL_WINDOWS) as channel:
-            stuck = alone.start(cursor, channel=channel)
-            await next_of(stuck)
-            async with asyncio.timeout(10):
-                await alone.service.server.stop(60)
-            assert alone.service.server._guard.calls_under_way == 0
-
-
 async def test_a_database_outage_ends_the_stream_and_it_goes_on_from_the_cursor(databases: Databases) -> None:
     async with identity_alone(databases) as alone:
         real = databases.service_url("identity", "")
@@ -208,155 +174,12 @@ async def test_an_idle_stream_has_heartbeats_whose_cursors_stay_young(
     stream.cancel()
 
 
-def placed(**changes: Any) -> Any:
-    """Changes a good cursor."""
-    return lambda good: replace(good, **changes).encode()
-
-
-def packed(form: str, *values: object) -> str:
-    return base64.urlsafe_b64encode(struct.pack(form, *values)).decode().rstrip("=")
-
-
-NOW = 1_790_000_000_000_000
-HOSTILE = [
-    "x", "=", "A" * 39, "A" * 50, "A" * 80, "A" * 81, "A" * 100_000, "é" * 39, "\0", "../../etc/passwd", "' OR 1=1 --",
-    packed(">BiQqq", 0, 1, 1, 1, NOW), packed(">BiQqq", 3, 1, 1, 1, NOW), packed(">BiQqq", 2, 1, 1, 1, NOW),
-    packed(">BiQqq", 255, -1, 2**64 - 1, -1, -1),
-    packed(">BiQqq", 1, -1, 1, 1, NOW), packed(">BiQqq", 1, 1, 1, -1, NOW), packed(">BiQqq", 1, 1, 1, 1, -1),
-    packed(">BiQqq", 1, 1, 1, 1, -(2**63)), packed(">BiQqq", 1, 1, 1, 1, 2**63 - 1),
-    packed(">BiQqq", 1, 1, 2**64 - 1, 2**63 - 1, NOW), packed(">BiQqq", 1, 2**31 - 1, 1, 1, NOW),
-    packed(">BiQqqB", 1, 1, 1, 1, NOW, 7), packed(">BiQqq15s", 2, 1, 1, 1, NOW, b"x"),
-    packed(">BiQqq17s", 2, 1, 1, 1, NOW, b"x"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-async def test_what_is_no_cursor_of_this_stream_is_refused(alone: Alone, text: str) -> None:
-    async with fails(Reason.CURSOR_INVALID):
-        await next_of(alone.start(text))
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda good: good.encode() + "=",
-        lambda good: good.encode() + "A",
-        lambda good: good.encode()[:-1],
-        lambda good: " " + good.encode(),
-        lambda good: good.encode()[:-1] + chr(ord(good.encode()[-1]) + 1),  # spare bits
-        placed(epoch=2),
-        placed(xid=10**12),
-    ],
-)
-async def test_a_damaged_cursor_or_one_of_the_future_is_refused(alone: Alone, damage: Any) -> None:
-    await alone.write()
-    good = event_cursor.decode(await alone.now())
-    async with fails(Reason.CURSOR_INVALID):
-        await next_of(alone.start(damage(good)))
-
-
-def test_cursors_are_read_as_they_were_written() -> None:
-    chance = random.Random(7)
-    for _ in range(200):
-        time = EPOCH + timedelta(microseconds=chance.randrange(2**52))
-        snapshot = UUID(int=chance.randrange(2**128)) if chance.random() < 0.5 else None
-        place = chance.randrange(2**31), chance.randrange(2**64), chance.randrange(2**63)
-        cursor = Cursor(*place, time, snapshot)
-        assert event_cursor.decode(cursor.encode()) == cursor
-
-
-async def test_a_cursor_older_than_the_events_kept_has_expired(alone: Alone) -> None:
-    good = event_cursor.decode(await alone.now())
-    for snapshot in (None, uuid4()):
-        old = replace(good, time=good.time - timedelta(days=2, seconds=1), snapshot=snapshot)
-        async with fails(Reason.CURSOR_EXPIRED):
-            await next_of(alone.start(old.encode()))
-    stream = alone.start(replace(good, time=good.time - timedelta(days=2, seconds=-60)).encode())
-    [written] = await alone.write()
-    assert ids(await take(stream, 1)) == [written]
-    stream.cancel()
-
-
-async def test_a_stream_that_falls_behind_what_is_kept_ends(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its reader is so slow that the next events may have been cleared away: a gap must not go unnoticed."""
-    monkeypatch.setattr(event_log, "PAGE", 2)
-    monkeypatch.setattr(event_streams, "PAGE", 2)
-    cursor = await alone.now()
-    await alone.write(4)
-    async with await alone.connect() as connection:
-        move = """UPDATE events SET create_time = now() - interval '3 days' WHERE event_id =
-                  (SELECT event_id FROM events ORDER BY event_id DESC OFFSET 2 LIMIT 1)"""
-        await connection.execute(move)
-    stream = alone.start(cursor)
-    assert len(await take(stream, 2)) == 2
-    async with fails(Reason.CURSOR_EXPIRED):
-        await next_of(stream)
-
-
-async def test_a_reader_that_stops_reading_costs_a_page_and_gets_everything_later(
-    alone: Alone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pages = 0
-    page = EventLog.page
-
-    async def counted(self: EventLog, *arguments: Any) -> Any:
-        nonlocal pages
-        pages += 1
-        return await page(self, *arguments)
-
-    monkeypatch.setattr(EventLog, "page", counted)
-    cursor = await alone.now()
-    await fill(alone, MANY)
-    gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    async with grpc.aio.insecure_channel(alone.service.address, options=SMALL_WINDOWS) as channel:
-        stream = alone.start(cursor, channel=channel)
-        received = ids(await take(stream, 1))
-        stood = -1
-        while stood != pages:
-            stood = pages
-            await asyncio.sleep(0.5)
-        assert pages * event_log.PAGE < MANY / 4
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        assert grown < 20
-        while len(received) < MANY:
-            received.append((await stream.read()).event.event_id)
-        stream.cancel()
-    assert received == [str(n) for n in range(int(received[0]), int(received[0]) + MANY)]
-
-
-async def test_there_are_so_many_streams_and_one_more_is_told_when_to_try_again(
-    alone: Alone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert event_streams.MOST == 100
-    await calls_under_way(alone, 0)
-    monkeypatch.setattr(event_streams, "MOST", 3)
-    streams = [alone.start() for _ in range(3)]
-    for stream in streams:
-        await next_of(stream)
-    async with fails(Reason.STREAMS_BUSY) as failure:
-        await next_of(alone.start())
-    assert failure.retry_after == event_streams.BUSY_FOR
-    streams[0].cancel()
-    await calls_under_way(alone, 2)
-    stream = alone.start()
-    await next_of(stream)
-    for each in (*streams[1:], stream):
-        each.cancel()
-
-
-async def calls_under_way(alone: Alone, number: int) -> None:
-    async with asyncio.timeout(10):
-        while alone.service.server._guard.calls_under_way != number:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def test_cancelled_streams_leave_one_quiet_line_and_nothing_open(
     alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = Lines()
     monkeypatch.setattr("shared.interceptors.log", lines)
-    await calls_under_way(alone, 0)
+    await alone.calls_under_way(0)
     lines.lines.clear()
     cursor = await alone.now()
     assert (await lines.next())["code"] == "CANCELLED"
@@ -365,7 +188,7 @@ async def test_cancelled_streams_leave_one_quiet_line_and_nothing_open(
     for stream in (idle, fresh, behind):
         await next_of(stream)
         stream.cancel()
-    await calls_under_way(alone, 0)
+    await alone.calls_under_way(0)
     for _ in range(3):
         line = await lines.next()
         assert (line["event"], line["code"], line["service"]) == ("call", "CANCELLED", "operator")
@@ -377,7 +200,7 @@ async def test_a_failure_in_the_middle_of_a_stream_is_told_and_logged(
 ) -> None:
     lines = Lines()
     cursor = await alone.now()
-    await calls_under_way(alone, 0)
+    await alone.calls_under_way(0)
     monkeypatch.setattr("shared.interceptors.log", lines)
     await alone.write(2)
     stream = alone.start(cursor)
@@ -386,7 +209,7 @@ async def test_a_failure_in_the_middle_of_a_stream_is_told_and_logged(
     async with fails(Reason.INTERNAL):
         await next_of(stream)
     assert [(await lines.next())["event"] for _ in range(2)] == ["unexpected error", "call"]
-    await calls_under_way(alone, 0)
+    await alone.calls_under_way(0)
 
 
 async def test_a_transaction_that_holds_all_events_back_is_told_of(

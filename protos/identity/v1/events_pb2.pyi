@@ -38,7 +38,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Revoked, replaced or ended with its user. A session that expires has no event: `expire_time` says when."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
-    """What happened."""
+    """What has changed."""
 
 EVENT_TYPE_UNSPECIFIED: EventType.ValueType  # 0
 """Something that this server is too old to name: read the account anew."""
