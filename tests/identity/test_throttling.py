@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
-import grpc
 import pytest
 
 from identity_service.passwords import THREADS, WAITING, Passwords
@@ -17,7 +16,7 @@ from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, running_identity, running_pair
 from tenantry.testing.people import People
-from tests.calls import Failure, code, fails, read
+from tests.calls import Failure, code, fails
 from tests.identity.conftest import Rows
 from tests.identity.sign_ins import (
     PASSWORD,
@@ -167,14 +166,28 @@ async def test_a_password_that_nobody_had_time_to_check_is_no_try(
 
 
 async def test_more_sign_ins_than_can_be_hashed_soon_are_told_to_come_back(
-    sessions: SessionServiceStub, people: People, rows: Rows
+    sessions: SessionServiceStub, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everybody = await people.persons(60, "ada", PASSWORD)
-    calls = [sessions.CreateSession(with_password(ada), metadata=via(source())) for ada in everybody]
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    refused = [read(answer) for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
-    assert {(failure.reason, failure.retry_after) for failure in refused} == {("HASHING_BUSY", 1.0)}
-    assert len(refused) <= 60 - (THREADS + WAITING)
+    everybody = await people.persons(THREADS + WAITING, "ada", PASSWORD)
+    waiting, all_wait, go_on = Counter[str](), asyncio.Event(), asyncio.Event()
+
+    async def slow(_passwords: Passwords, _password: str, stored: str | None) -> bool:
+        waiting["all"] += 1
+        if waiting["all"] == len(everybody):
+            all_wait.set()
+        await go_on.wait()
+        return False
+
+    monkeypatch.setattr(Passwords, "verify", slow)
+    calls = [code(sessions.CreateSession(with_password(ada, WRONG), metadata=via(source()))) for ada in everybody]
+    under_way = asyncio.gather(*calls)
+    await all_wait.wait()
+    async with fails(Reason.HASHING_BUSY) as failure:
+        await sessions.CreateSession(with_password(everybody[0]), metadata=via(source()))
+    assert failure.retry_after == 1
+    go_on.set()
+    assert set(await under_way) == {"UNAUTHENTICATED"}
+    monkeypatch.undo()
     await sessions.CreateSession(with_password(everybody[0]), metadata=via(source()))
 
 
