@@ -23,8 +23,6 @@ LIFETIMES = {
     "change_email": timedelta(hours=1),
     "reset_password": timedelta(minutes=15),
 }
-# What put() may leave out.
-SHOWN = {"ip": "", "change": ""}
 
 
 class Composer:
@@ -113,7 +111,7 @@ class Composer:
         rendered = self._texts.render(
             template,
             # Not the display name: whoever signs up somebody else's address chooses it, and could write in it.
-            shown={**SHOWN, **row.shown, "address": row.address, "time": f"{row.create_time:%d %B %Y, %H:%M} UTC"},
+            shown={"ip": "", **row.shown, "address": row.address, "time": f"{row.create_time:%d %B %Y, %H:%M} UTC"},
             token=token,
             lifetime=LIFETIMES.get(row.template),
         )

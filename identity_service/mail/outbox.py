@@ -40,8 +40,7 @@ class Outbox:
     ) -> None:
         """`shown` is what the template may show: no secrets. Sent soon after the transaction commits.
 
-        Ours show `ip` and, of a second factor, `change`: added or removed. `sign_up` and `change_email` need the
-        `token_id` of a token without a hash.
+        Ours show `ip`. `sign_up` and `change_email` need the `token_id` of a token without a hash.
         """
         await outbox_emails.insert_outbox_email(
             tx,

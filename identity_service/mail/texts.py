@@ -30,7 +30,7 @@ MOST_SUBJECT = 150  # characters
 
 SAMPLE_TOKEN = "sample-of-a-token-000000000000000000000000"  # noqa: S105
 SAMPLE_LINK = "https://app.example.com/#token={token}"
-SAMPLE = {"address": "ada@example.com", "time": "22 November 2026, 20:15 UTC", "change": "added"}
+SAMPLE = {"address": "ada@example.com", "time": "22 November 2026, 20:15 UTC"}
 
 
 @dataclass(frozen=True, slots=True)

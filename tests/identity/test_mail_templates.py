@@ -17,7 +17,7 @@ from tenantry.testing.pair import identity_settings
 
 URL = "postgresql://identity:password@db/identity"
 LINK = "https://app.example.com/verify?a=1&b=2#token={token}"
-SHOWN = {"address": "ada@example.com", "ip": "203.0.113.7", "time": "22 November 2026, 20:15 UTC", "change": "added"}
+SHOWN = {"address": "ada@example.com", "ip": "203.0.113.7", "time": "22 November 2026, 20:15 UTC"}
 
 
 def rendered(
@@ -84,9 +84,9 @@ def test_nothing_is_said_of_an_address_that_is_not_known(name: str) -> None:
 
 
 def test_what_is_shown_is_text_in_html_too() -> None:
-    mail = rendered("second_factor_changed", product_name='A&B <script>"', ip="<img src=x>", change="<b>gone</b>")
+    mail = rendered("second_factor_changed", product_name='A&B <script>"', ip="<img src=x>")
     assert mail.subject == 'The second factor of your A&B <script>" account has changed'
-    assert not Words(mail.html).tags & {"script", "img", "b"}
+    assert not Words(mail.html).tags & {"script", "img"}
     assert "A&amp;B &lt;script&gt;" in mail.html
 
 
