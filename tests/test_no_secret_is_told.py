@@ -12,8 +12,11 @@ from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, Pair
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails
 from tests.canaries import Canaries
+from tests.test_error_hygiene import HOSTILE
 
 PASSWORD = "canary-tulip-orbit-canyon-93"
+# Put into every field by the tests of hostile texts, those too whose values are told.
+NO_SECRETS = set(HOSTILE)
 # Every table of identity but for the one column where a sid belongs.
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('session', 'session_ended')"
 
@@ -43,7 +46,7 @@ async def test_the_logs_and_the_errors_hold_none(lived: Canaries) -> None:
     said = lived.said()
     assert said.count("SessionService/CreateSession") >= 3
     assert said.count("SIGN_IN_FAILED") >= 1
-    assert lived.found_in(said) == set()
+    assert lived.found_in(said) - NO_SECRETS == set()
 
 
 @pytest.mark.last
@@ -55,7 +58,7 @@ async def test_the_tables_hold_none_but_for_the_sid_itself(pair: Pair, lived: Ca
             stored = await (await rows.execute(f"SELECT t::text FROM {table} t")).fetchall()
             text = "\n".join(row for (row,) in stored)
             readable = text + "\n" + "\n".join(unhexed(word) for word in re.findall(r"\\x([0-9a-f]+)", text))
-            assert lived.found_in(readable) == set(), table
+            assert lived.found_in(readable) - NO_SECRETS == set(), table
 
 
 def unhexed(word: str) -> str:

@@ -12,7 +12,6 @@ from identity_service.begin_session import begin_session
 from identity_service.known_devices import Device, remember
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
-from identity_service.passwords import RETRY_AFTER, THREADS, WAITING
 from identity_service.queries import challenges, known_devices, one_time_tokens, users
 from identity_service.second_factor import MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
@@ -28,20 +27,12 @@ MAX_TOKEN = 100
 
 
 class SignIn(Handlers):
-    _under_way = 0
-
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         origin = self.parts.origins.of(context)
-        # More than can be hashed soon: the database and the other calls do not get to feel them.
-        if self._under_way >= THREADS + WAITING:
-            raise ServiceError(Reason.HASHING_BUSY, retry_after=RETRY_AFTER)
-        self._under_way += 1
-        try:
-            if request.challenge_token or request.code:
-                return await self._with_code(request, origin)
+        if request.challenge_token or request.code:
+            return await self._with_code(request, origin)
+        async with self.parts.passwords.turn():
             return await self._with_password(request, origin)
-        finally:
-            self._under_way -= 1
 
     async def _with_password(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         """Nobody learns from the answer or its time whether the account exists: all take the same steps."""

@@ -35,7 +35,8 @@ class UserAddresses(Handlers):
             about = (email, display_name)
             password = self.parts.password_rules.read(read, "password", request.password, about=about)
             request_id = read.optional_uuid("request_id", request.request_id)
-        async with self.parts.throttle.guess(*mail_limits.mails(email, origin.source)):
+        mails = mail_limits.mails(email, origin.source)
+        async with self.parts.passwords.turn(), self.parts.throttle.guess(*mails):
             password_hash = await self.parts.passwords.hash(password.text)
 
         async def begin(tx: Tx) -> pb.SignUpResponse:

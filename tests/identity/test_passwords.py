@@ -123,7 +123,7 @@ async def test_the_queue_is_bounded_and_says_when_to_come_back(hashing: Password
     async with busy(hashing):
         waiting = [asyncio.create_task(hashing.hash("secret")) for _ in range(WAITING)]
         await asyncio.sleep(0)
-        assert await refused(hashing) == 1.0
+        assert 1 <= (await refused(hashing) or 0) <= 3
     assert len(await asyncio.gather(*waiting)) == WAITING
     assert await hashing.hash("secret")  # there is room again
 
@@ -137,7 +137,7 @@ async def test_a_cancelled_caller_frees_its_place_only_when_the_thread_is_done(h
         await asyncio.gather(*callers, *waiting, return_exceptions=True)
         again = [asyncio.create_task(hashing.hash("secret")) for _ in range(WAITING)]
         await asyncio.sleep(0)
-        assert await refused(hashing) == 1.0  # the two that had begun still hold theirs
+        assert 1 <= (await refused(hashing) or 0) <= 3  # the two that had begun still hold theirs
     assert len(await asyncio.gather(*again)) == WAITING
 
 

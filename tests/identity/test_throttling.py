@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from identity_service.passwords import THREADS, WAITING, Passwords
+from identity_service.passwords import THREADS, TURNS, WAITING, Passwords
 from identity_service.sign_in_limits import code_bucket, password_buckets
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from shared.errors import ServiceError
@@ -169,22 +170,30 @@ async def test_more_sign_ins_than_can_be_hashed_soon_are_told_to_come_back(
     sessions: SessionServiceStub, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everybody = await people.persons(THREADS + WAITING, "ada", PASSWORD)
-    waiting, all_wait, go_on = Counter[str](), asyncio.Event(), asyncio.Event()
+    arrived, all_wait, go_on = Counter[str](), asyncio.Event(), asyncio.Event()
+    turn = Passwords.turn
 
-    async def slow(_passwords: Passwords, _password: str, stored: str | None) -> bool:
-        waiting["all"] += 1
-        if waiting["all"] == len(everybody):
+    def counted(passwords: Passwords) -> AbstractAsyncContextManager[None]:
+        arrived["sign-ins"] += 1
+        if arrived["sign-ins"] == len(everybody):
             all_wait.set()
+        return turn(passwords)
+
+    async def slow(*_: object) -> bool:
+        arrived["at the password"] += 1
         await go_on.wait()
         return False
 
+    monkeypatch.setattr(Passwords, "turn", counted)
     monkeypatch.setattr(Passwords, "verify", slow)
     calls = [code(sessions.CreateSession(with_password(ada, WRONG), metadata=via(source()))) for ada in everybody]
     under_way = asyncio.gather(*calls)
     await all_wait.wait()
     async with fails(Reason.HASHING_BUSY) as failure:
         await sessions.CreateSession(with_password(everybody[0]), metadata=via(source()))
-    assert failure.retry_after == 1
+    assert failure.retry_after is not None
+    assert 1 <= failure.retry_after <= 3
+    assert arrived["at the password"] <= TURNS
     go_on.set()
     assert set(await under_way) == {"UNAUTHENTICATED"}
     monkeypatch.undo()
