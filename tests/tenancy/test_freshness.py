@@ -1,4 +1,4 @@
-"""The very next check after a revocation, a lowered role or a removal is refused, each of a thousand times."""
+"""The very next check after a revocation, a lowered role or a removal is refused, each of hundreds of times."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from tenantry.testing.pair import Pair
 from tenantry.testing.people import People, TestPerson
 from tests.calls import code
 
-TIMES = 1000
+TIMES = 400
 AT_ONCE = 8  # so that the checks travel in batches with others that are under way
 
 
