@@ -37,8 +37,9 @@ DEPENDENT = {
     "known_devices": "INSERT INTO known_devices (user_id, device_hash) VALUES (%s, '\\x01')",
     "totp_factors": "INSERT INTO totp_factors (user_id, secret) VALUES (%s, '\\x01')",
     "recovery_codes": "INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, '\\x01')",
-    "outbox_emails": """INSERT INTO outbox_emails (email_id, template, address, user_id)
-                        VALUES (gen_random_uuid(), 'reset_password', 'a@example.com', %s)""",
+    # Later than the worker would look at it.
+    "outbox_emails": """INSERT INTO outbox_emails (email_id, template, address, user_id, next_attempt_time)
+                        VALUES (gen_random_uuid(), 'reset_password', 'a@example.com', %s, now() + interval '1 hour')""",
 }
 
 
