@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -54,7 +52,7 @@ async def record(
     **details: str | int | list[str],
 ) -> None:
     """`user_id` says whose account it is about; `details` never hold a secret or an address."""
-    await audit_events.insert_audit_event(tx, **_event(origin, action, user_id, session_id, details))
+    await audit_events.insert_audit_events(tx, new=[_event(origin, action, user_id, session_id, details)])
 
 
 async def record_each(tx: Tx, origin: Origin, action: Action, user_ids: Sequence[UUID]) -> None:
@@ -67,8 +65,8 @@ def _event(
     action: Action,
     user_id: UUID | None,
     session_id: UUID | None = None,
-    details: Mapping[str, object] = MappingProxyType({}),
-) -> dict[str, Any]:
+    details: Mapping[str, object] | None = None,
+) -> dict[str, object]:
     caller = current_caller()
     return {
         "audit_event_id": uuid7(),
@@ -80,5 +78,5 @@ def _event(
         "ip": origin.ip,
         "user_agent": origin.user_agent,
         "request_id": origin.request_id,
-        "details": dict(details),
+        "details": details or {},
     }

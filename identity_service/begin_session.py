@@ -1,4 +1,4 @@
-"""Begin a session in the transaction that has decided to: the row, its record and event, and the limit per user."""
+"""Begin a session in the transaction that has decided to, also in the place of another one."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,9 +6,12 @@ from uuid import UUID
 from identity_service import audit, publish, tokens
 from identity_service.audit import Action
 from identity_service.origin import Origin
-from identity_service.queries import sessions
+from identity_service.queries import sessions, users
 from identity_service.settings import Settings
+from shared.caller import Person
 from shared.database import Row, Tx
+from shared.errors import ServiceError
+from shared.reasons import Reason
 
 
 async def begin_session(
@@ -21,7 +24,10 @@ async def begin_session(
     action: Action = Action.SESSION_CREATED,
     device_name: str = "",
 ) -> tuple[str, Row]:
-    """The token and the session; the user's row is locked by the caller. Beyond SESSIONS_PER_USER the oldest end."""
+    """The token and the session, recorded and published; the user's row is locked by the caller.
+
+    Beyond SESSIONS_PER_USER the oldest end.
+    """
     sid = tokens.make_sid()
     row = await sessions.insert_session(
         tx,
@@ -41,3 +47,17 @@ async def begin_session(
     )
     await publish.sessions_changed(tx, "SESSION_ENDED", user_id, ended)
     return tokens.sign(sid, settings.secret_bytes[0]), row
+
+
+async def session_to_replace(tx: Tx, person: Person, checked: Row) -> Row:
+    """This call's session, still good, of the user whose password was checked; the user is locked.
+
+    SESSION_INVALID when either has ended meanwhile, CONFLICT when what was checked has changed.
+    """
+    user = await users.lock_user(tx, user_id=person.user_id)
+    session = await sessions.get_session(tx, user_id=person.user_id, session_id=person.session_id)
+    if user is None or user.state != "ACTIVE" or session is None:
+        raise ServiceError(Reason.SESSION_INVALID)
+    if user.password_hash != checked.password_hash or user.has_second_factor != checked.has_second_factor:
+        raise ServiceError(Reason.CONFLICT)
+    return session

@@ -6,8 +6,6 @@ from shared.errors import ServiceError
 from shared.fields import email_key
 from shared.reasons import Reason
 
-MAX_TOKEN = 100  # characters; ours have 43
-
 
 async def use_token(tx: Tx, token_hash: bytes, purposes: tuple[str, ...]) -> tuple[Row, Row]:
     """The token, used, and its user.

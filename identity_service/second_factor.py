@@ -17,6 +17,8 @@ STEP_SECONDS = 30
 DIGITS = 6
 SECRET_LENGTH = 32  # in base32: the 160 bits that RFC 4226 recommends
 MAX_CODE = 100
+# The `amr` of a session that a password and a code have made (RFC 8176).
+BOTH_FACTORS = ("pwd", "otp", "mfa")
 RECOVERY_CODES = 10
 # Base32: 25 characters of 5 random bits.
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"

@@ -41,6 +41,11 @@ def code_bucket(user_id: UUID, device: Device, known: Collection[bytes]) -> Buck
     return bucket(*CODE, "code", user_id, device.known_as(known) or "unknown")
 
 
+def confirmation_bucket(user_id: UUID) -> Bucket:
+    """For the first code of a new authenticator app."""
+    return bucket(*CODE, "confirm_totp", user_id)
+
+
 def session_buckets(session_id: UUID) -> tuple[Bucket, Bucket]:
     """For the password and the code of somebody signed in: who stole the session has its tries, from everywhere."""
     return bucket(*OWN, "session password", session_id), bucket(*CODE, "session code", session_id)

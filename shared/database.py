@@ -173,6 +173,12 @@ async def many(tx: Tx, statement: sqlalchemy.Executable) -> list[Row]:
     return list((await tx.execute(statement)).all())
 
 
+async def many_by_filter(tx: Tx, statement: sqlalchemy.Executable) -> list[Row]:
+    """For what callers filter: planned for these values, as a plan for all does not know rare ones from common ones."""
+    await tx.execute(sqlalchemy.text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    return await many(tx, statement)
+
+
 def _limit_transactions(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(TRANSACTION_TIMEOUT)

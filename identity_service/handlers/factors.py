@@ -2,18 +2,16 @@
 
 import asyncio
 import io
-from datetime import timedelta
 from uuid import UUID
 
 import segno
 
-from identity_service import audit, authorize, publish
+from identity_service import audit, authorize, publish, sign_in_limits
 from identity_service.audit import Action
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import factors, sessions, users
-from identity_service.second_factor import MAX_CODE, make_recovery_codes, recovery_hash
-from identity_service.throttle import bucket
+from identity_service.second_factor import BOTH_FACTORS, MAX_CODE, make_recovery_codes, recovery_hash
 from protos.identity.v1 import factors_pb2 as pb
 from protos.identity.v1.factors_pb2_grpc import FactorServiceServicer
 from shared.caller import Caller, current_caller
@@ -23,8 +21,6 @@ from shared.fields import reading
 from shared.interceptors import Context
 from shared.reasons import Reason
 
-CODES_AT_ONCE, CODES_EVERY = 5, timedelta(minutes=1)
-AMR = ["pwd", "otp", "mfa"]
 # Of the address in a QR code: with a longer one no phone could read it, and one far longer fits into none.
 MOST_SHOWN = 100
 
@@ -51,7 +47,7 @@ class Factors(Handlers, FactorServiceServicer):
         user_id = caller.user_id
         with reading() as read:
             code = read.token("code", request.code, most=MAX_CODE)
-        tries = bucket(CODES_AT_ONCE, CODES_EVERY, "confirm_totp", user_id)
+        tries = sign_in_limits.confirmation_bucket(user_id)
         await self.parts.throttle.take(tries)
         async with self.parts.database.transaction() as tx:
             user = await self._lock_self(tx, caller)
@@ -114,7 +110,7 @@ class Factors(Handlers, FactorServiceServicer):
         """The recovery codes. The session has just proved both factors; others have to before sensitive calls."""
         await factors.update_factor_confirmed(tx, user_id=user.user_id)
         codes = await insert_recovery_codes(tx, user.user_id)
-        await sessions.update_session_amr(tx, user_id=user.user_id, session_id=session_id, amr=AMR)
+        await sessions.update_session_amr(tx, user_id=user.user_id, session_id=session_id, amr=BOTH_FACTORS)
         await self._set(tx, user, has_second_factor=True)
         await self._tell(tx, origin, user, Action.TOTP_CONFIRMED)
         return codes

@@ -2,10 +2,10 @@
 
 from identity_service import audit, publish, sign_in_limits, to_proto
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session
+from identity_service.begin_session import begin_session, session_to_replace
 from identity_service.parts import Handlers
 from identity_service.queries import sessions, users
-from identity_service.second_factor import MAX_CODE
+from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
 from shared.caller import current_caller
 from shared.errors import ServiceError
@@ -37,29 +37,23 @@ class Reauthentication(Handlers):
         if user.has_second_factor:
             await self.parts.throttle.take(code_tries)
         async with self.parts.database.transaction() as tx:
-            current = await users.lock_user(tx, user_id=user_id)
-            old = await sessions.get_session(tx, user_id=user_id, session_id=session_id)
-            if current is None or current.state != "ACTIVE" or old is None:
-                raise ServiceError(Reason.SESSION_INVALID)
-            if (current.password_hash, current.has_second_factor) != (user.password_hash, user.has_second_factor):
-                raise ServiceError(Reason.CONFLICT)
+            old = await session_to_replace(tx, person, user)
             kind = await self.parts.second_factors.accept(tx, user_id, code) if user.has_second_factor else "none"
             if kind is None:  # committed, although the call fails
                 await audit.record(tx, origin, Action.CODE_WRONG, user_id)
             else:
                 if kind == "recovery":
                     await audit.record(tx, origin, Action.RECOVERY_CODE_USED, user_id)
+                # Revoking takes no lock on the user: it may happen at this very moment.
                 if not await sessions.delete_session(tx, user_id=user_id, session_id=session_id):
-                    raise ServiceError(
-                        Reason.SESSION_INVALID
-                    )  # revoked at this moment, which takes no lock on the user
+                    raise ServiceError(Reason.SESSION_INVALID)
                 await publish.sessions_changed(tx, "SESSION_ENDED", user_id, [session_id])
                 token, row = await begin_session(
                     tx,
                     self.parts.settings,
                     origin,
                     user_id,
-                    ["pwd", "otp", "mfa"] if user.has_second_factor else ["pwd"],
+                    BOTH_FACTORS if user.has_second_factor else ["pwd"],
                     action=Action.SESSION_REFRESHED,
                     device_name=old.device_name or "",
                 )

@@ -13,7 +13,7 @@ from identity_service.known_devices import Device, remember
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import challenges, known_devices, one_time_tokens, users
-from identity_service.second_factor import MAX_CODE
+from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
 from shared.database import Tx
 from shared.errors import ServiceError
@@ -23,7 +23,6 @@ from shared.reasons import Reason
 from shared.timestamps import timestamp
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)  # to find the phone
-MAX_TOKEN = 100
 
 
 class SignIn(Handlers):
@@ -74,7 +73,7 @@ class SignIn(Handlers):
 
     async def _with_code(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         with reading() as read:
-            challenge_token = read.token("challenge_token", request.challenge_token, most=MAX_TOKEN)
+            challenge_token = read.token("challenge_token", request.challenge_token, most=tokens.MAX_ONE_TIME_TOKEN)
             code = read.token("code", request.code, most=MAX_CODE)
             device, device_name = read_device(read, request, origin)
             for path, value in (("challenge_token", request.challenge_token), ("code", request.code)):
@@ -107,9 +106,7 @@ class SignIn(Handlers):
                 if kind == "recovery":
                     await audit.record(tx, origin, Action.RECOVERY_CODE_USED, user_id)
                 device_name = device_name or challenge.device_name
-                response = await self._begin(
-                    tx, origin, user_id, ["pwd", "otp", "mfa"], device, device_name, challenge.known
-                )
+                response = await self._begin(tx, origin, user_id, BOTH_FACTORS, device, device_name, challenge.known)
                 await self.parts.throttle.give_back(tx, tries)
         if kind is None:
             raise ServiceError(Reason.CODE_WRONG)
@@ -117,13 +114,14 @@ class SignIn(Handlers):
 
     async def _challenge(self, tx: Tx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
         token = tokens.make_one_time_token()
-        expire_time = await challenges.insert_challenge(
+        expire_time = await one_time_tokens.insert_one_time_token(
             tx,
             token_id=uuid7(),
+            purpose=challenges.PURPOSE,
+            lifetime=CHALLENGE_LIFETIME,
             token_hash=tokens.one_time_hash(token),
             user_id=user_id,
-            device_name=device_name,
-            lifetime=CHALLENGE_LIFETIME,
+            display_name=device_name,
         )
         challenge = pb.SecondFactorChallenge(challenge_token=token, expire_time=timestamp(expire_time))
         return pb.CreateSessionResponse(challenge=challenge)
@@ -144,5 +142,5 @@ class SignIn(Handlers):
 
 
 def read_device(read: Fields, request: pb.CreateSessionRequest, origin: Origin) -> tuple[Device, str]:
-    token = read.token("device_token", request.device_token, most=MAX_TOKEN)
+    token = read.token("device_token", request.device_token, most=tokens.MAX_ONE_TIME_TOKEN)
     return Device(origin.source, token), read.name("device_name", request.device_name)

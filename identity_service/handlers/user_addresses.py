@@ -7,6 +7,7 @@ mail finds out. So neither answers nor their times tell anything.
 from uuid_utils.compat import uuid7
 
 from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto, tokens
+from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
 from identity_service.mail.compose import LIFETIMES
 from identity_service.origin import Origin
@@ -60,26 +61,15 @@ class UserAddresses(Handlers):
     async def StartEmailVerification(
         self, request: credentials_pb2.StartEmailVerificationRequest, context: Context
     ) -> credentials_pb2.StartEmailVerificationResponse:
-        caller, origin = current_caller(), self.parts.origins.of(context)
-        with reading() as read:
-            email = read.email("email", request.email)
-            request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
-
-        async def start(tx: Tx) -> credentials_pb2.StartEmailVerificationResponse:
-            await self.parts.outbox.put(tx, "verify_email", email, ip=origin.ip or "")
-            return credentials_pb2.StartEmailVerificationResponse()
-
-        return await self.parts.request_results.answer_once(
-            caller, request_id, request, credentials_pb2.StartEmailVerificationResponse, start
-        )
+        response_type = credentials_pb2.StartEmailVerificationResponse
+        return await ask_for_mail(self.parts, request, context, "verify_email", response_type)
 
     async def FinishEmailVerification(
         self, request: pb.FinishEmailVerificationRequest, context: Context
     ) -> pb.FinishEmailVerificationResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=tokens.MAX_ONE_TIME_TOKEN))
             request_id = read.optional_uuid("request_id", request.request_id)
         tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)

@@ -1,14 +1,25 @@
 """identity.v1.UserService: changing and resetting passwords."""
 
-from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, sign_in_limits, to_proto, tokens
+from identity_service import (
+    accounts,
+    audit,
+    authorize,
+    mail_limits,
+    mailed_tokens,
+    publish,
+    sign_in_limits,
+    to_proto,
+    tokens,
+)  # fmt: skip
+from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session
+from identity_service.begin_session import begin_session, session_to_replace
 from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
-from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
+from identity_service.queries import known_devices, one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2 as pb
-from shared.caller import Person, current_caller
+from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
@@ -20,26 +31,14 @@ class UserPasswords(Handlers):
     async def StartPasswordReset(
         self, request: pb.StartPasswordResetRequest, context: Context
     ) -> pb.StartPasswordResetResponse:
-        caller, origin = current_caller(), self.parts.origins.of(context)
-        with reading() as read:
-            email = read.email("email", request.email)
-            request_id = read.optional_uuid("request_id", request.request_id)
-        await self.parts.throttle.take(*mail_limits.mails(email, origin.source))
-
-        async def start(tx: Tx) -> pb.StartPasswordResetResponse:
-            await self.parts.outbox.put(tx, "reset_password", email, ip=origin.ip or "")
-            return pb.StartPasswordResetResponse()
-
-        return await self.parts.request_results.answer_once(
-            caller, request_id, request, pb.StartPasswordResetResponse, start
-        )
+        return await ask_for_mail(self.parts, request, context, "reset_password", pb.StartPasswordResetResponse)
 
     async def FinishPasswordReset(
         self, request: pb.FinishPasswordResetRequest, context: Context
     ) -> pb.FinishPasswordResetResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=mailed_tokens.MAX_TOKEN))
+            token_hash = tokens.one_time_hash(read.token("token", request.token, most=tokens.MAX_ONE_TIME_TOKEN))
             # What no account may have; what this one may have is known when the token is.
             self.parts.password_rules.read(read, "new_password", request.new_password, has_second_factor=True)
             request_id = read.optional_uuid("request_id", request.request_id)
@@ -95,7 +94,7 @@ class UserPasswords(Handlers):
                 await audit.record(tx, origin, Action.PASSWORD_WRONG, user.user_id)
             raise ServiceError(Reason.PASSWORD_WRONG)
         async with self.parts.database.transaction() as tx:
-            old = await self._session_for_change(tx, person, user)
+            old = await session_to_replace(tx, person, user)
             row = await self._set_password(tx, origin, user, new_hash, new)
             await audit.record(tx, origin, Action.PASSWORD_CHANGED, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
@@ -110,16 +109,6 @@ class UserPasswords(Handlers):
         rules, has_second_factor = self.parts.password_rules, user.has_second_factor
         return rules.read(read, "new_password", value, has_second_factor=has_second_factor, about=about)
 
-    async def _session_for_change(self, tx: Tx, person: Person, checked: Row) -> Row:
-        """This call's session, still good, of the user whose password was checked; the user is locked."""
-        user = await users.lock_user(tx, user_id=person.user_id)
-        session = await sessions.get_session(tx, user_id=person.user_id, session_id=person.session_id)
-        if user is None or user.state != "ACTIVE" or session is None:
-            raise ServiceError(Reason.SESSION_INVALID)
-        if user.password_hash != checked.password_hash or user.has_second_factor != checked.has_second_factor:
-            raise ServiceError(Reason.CONFLICT)
-        return session
-
     async def _set_password(
         self, tx: Tx, origin: Origin, user: Row, password_hash: str, new: NewPassword, *, proves_address: bool = False
     ) -> Row:
@@ -131,8 +120,6 @@ class UserPasswords(Handlers):
             password_is_short=new.is_short,
             proves_address=proves_address,
         )
-        ended = await sessions.delete_sessions(tx, user_id=user.user_id)
-        await publish.sessions_changed(tx, "SESSION_ENDED", user.user_id, ended)
-        await one_time_tokens.delete_one_time_tokens(tx, user_id=user.user_id)
+        await accounts.sign_out_everywhere(tx, user.user_id)
         await self.parts.outbox.put(tx, "password_changed", row.email, user_id=row.user_id, ip=origin.ip or "")
         return row

@@ -1,13 +1,13 @@
 """SQL of one-time tokens. A token is stored as its SHA-256, and gone when it is used."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 
 from identity_service.tables import one_time_tokens, users
-from shared.database import Row, Tx, first, many
+from shared.database import Row, Tx, first, many, one
 
 
 async def insert_one_time_token(
@@ -21,8 +21,8 @@ async def insert_one_time_token(
     email: str | None = None,
     password_hash: str | None = None,
     display_name: str | None = None,
-) -> None:
-    """Without a hash it opens nothing yet: the mail that hands it out makes one."""
+) -> datetime:
+    """When it ends. Without a hash it opens nothing yet: the mail that hands it out makes one."""
     statement = insert(one_time_tokens).values(
         token_id=token_id,
         purpose=purpose,
@@ -33,28 +33,31 @@ async def insert_one_time_token(
         display_name=display_name,
         expire_time=func.now() + lifetime,
     )
-    await tx.execute(statement)
+    ends: datetime = (await one(tx, statement.returning(one_time_tokens.c.expire_time))).expire_time
+    return ends
+
+
+def good(token_hash: bytes, purposes: tuple[str, ...]) -> ColumnElement[bool]:
+    t = one_time_tokens
+    return (t.c.token_hash == token_hash) & t.c.purpose.in_(purposes) & (t.c.expire_time > func.now())
 
 
 async def get_token_by_hash(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
     """It stays good, and another may use it before you do."""
-    t = one_time_tokens
-    valid = (t.c.token_hash == token_hash, t.c.purpose.in_(purposes), t.c.expire_time > func.now())
-    return await first(tx, select(t).where(*valid))
+    return await first(tx, select(one_time_tokens).where(good(token_hash, purposes)))
 
 
 async def get_token_owner(tx: Tx, *, token_hash: bytes, purpose: str) -> Row | None:
     """The user whom a good token is for; the token stays good."""
     t = one_time_tokens
-    valid = (t.c.token_hash == token_hash, t.c.purpose == purpose, t.c.expire_time > func.now())
-    return await first(tx, select(users).join(t, t.c.user_id == users.c.user_id).where(*valid))
+    owner = select(users).join(t, t.c.user_id == users.c.user_id)
+    return await first(tx, owner.where(good(token_hash, (purpose,))))
 
 
 async def delete_one_time_token(tx: Tx, *, token_hash: bytes, purposes: tuple[str, ...]) -> Row | None:
     """Use it: the row, or None if there is no such token, or no longer. Of two at once one gets it."""
     t = one_time_tokens
-    valid = (t.c.token_hash == token_hash, t.c.purpose.in_(purposes), t.c.expire_time > func.now())
-    return await first(tx, delete(t).where(*valid).returning(t))
+    return await first(tx, delete(t).where(good(token_hash, purposes)).returning(t))
 
 
 async def delete_one_time_tokens(tx: Tx, *, user_id: UUID, purpose: str | None = None) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, insert, select, tuple_, update
 
 from identity_service.tables import users
 from shared import filters
-from shared.database import Row, Tx, first, many, one
+from shared.database import Row, Tx, first, many, many_by_filter, one
 from shared.fields import email_key
 from shared.filters import Field
 
@@ -67,9 +67,7 @@ async def list_users(
     for each in (condition, None if show_deleted else NOT_DELETED, None if after is None else key > after):
         if each is not None:
             statement = statement.where(each)
-    # Which index is the best depends on the values: a rare prefix or a common one. A plan for all does not know.
-    await tx.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    return await many(tx, statement)
+    return await many_by_filter(tx, statement)
 
 
 async def lock_user(tx: Tx, *, user_id: UUID) -> Row | None:
