@@ -22,12 +22,19 @@ from shared.reasons import Reason
 
 Result = TypeVar("Result")
 
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 THREADS = 2
 WAITING = 40  # about one second of work
 RETRY_AFTER = 1.0  # seconds at least, and up to three times that: all at once they would be too many again
 # Public calls with a password that are worked on at a time. Were all that wait at the database too, each turn of the
 # event loop would be as long as their number, and every other call would feel it: 1.9 s instead of 20 ms (p99).
-TURNS = 2
+# And one core stays free of hashing where there are two: a kernel takes a busy core away only at its next tick.
+TURNS = max(1, min(THREADS, cores() - 1))
 NICENESS = 10  # the hashing threads give way to the event loop
 LEAST_TIME = 0.25  # seconds; who waits no longer than this gets no answer, so none is computed
 # OWASP's parameters; memory in KiB.

@@ -23,12 +23,13 @@ class Throttle:
         self._database = database
 
     @asynccontextmanager
-    async def guess(self, *buckets: Bucket) -> AsyncIterator[None]:
+    async def guess(self, *buckets: Bucket, checked: bool = False) -> AsyncIterator[None]:
         """Around the check of a secret: counts as a try unless HASHING_BUSY kept it from being checked.
 
         THROTTLED when there is none left. Cancelled calls count: their check may have been made.
+        `checked` spares a statement to who has just called `check`.
         """
-        await self.take(*buckets)
+        await (self._take(*buckets) if checked else self.take(*buckets))
         try:
             yield
         except ServiceError as error:
@@ -47,6 +48,9 @@ class Throttle:
         """A try from every bucket; or THROTTLED, and none is taken."""
         async with self._database.single_read() as tx:
             await self.check(tx, *buckets)
+        await self._take(*buckets)
+
+    async def _take(self, *buckets: Bucket) -> None:
         try:
             async with self._database.transaction() as tx:
                 if not await login_throttle.insert_tries(tx, buckets=buckets):

@@ -48,7 +48,7 @@ class SignIn(Handlers):
             tries = sign_in_limits.password_buckets(key, device, known)
             await self.parts.throttle.check(tx, *tries)  # here, so that a flood needs one connection once
         new_hash = None
-        async with self.parts.throttle.guess(*tries):
+        async with self.parts.throttle.guess(*tries, checked=True):
             matches = await self.parts.passwords.verify(password, user.password_hash if user else None)
             if user is not None and matches and self.parts.passwords.needs_rehash(user.password_hash):
                 new_hash = await self.parts.passwords.hash(password)
