@@ -6,10 +6,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from identity_service.origin import Origin
 from identity_service.queries import audit_events
 from shared.caller import current_caller
 from shared.database import Tx
+from shared.origin import Origin
 
 
 class Action(StrEnum):

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from identity_service import audit, publish, tokens
 from identity_service.audit import Action
-from identity_service.origin import Origin
 from identity_service.queries import sessions, users
 from identity_service.settings import Settings
 from shared.caller import Person
 from shared.database import Row, Tx
 from shared.errors import ServiceError
+from shared.origin import Origin
 from shared.reasons import Reason
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from identity_service.mail.outbox import Outbox
-from identity_service.origin import Origins
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
 from identity_service.second_factor import SecondFactors
@@ -12,6 +11,7 @@ from identity_service.throttle import Throttle
 from identity_service.validation import Validation
 from shared.database import Database
 from shared.event_streams import EventStreams
+from shared.origin import Origins
 from shared.request_results import RequestResults
 
 

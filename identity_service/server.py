@@ -16,7 +16,6 @@ from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
 from identity_service.mail.outbox import Outbox
 from identity_service.mail.worker import Worker
-from identity_service.origin import Origins
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
@@ -40,6 +39,7 @@ from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
 from shared.log import log
+from shared.origin import Origins
 from shared.request_results import RequestResults
 from shared.server import Server
 from shared.tidy import keep_tidy

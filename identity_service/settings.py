@@ -1,7 +1,6 @@
 """Every environment variable of identity, typed and checked at start."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +47,6 @@ def check_number(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
-def read_networks(value: object) -> object:
-    try:
-        return tuple(ip_network(part) for part in split_on_commas(value)) if isinstance(value, str) else value  # type: ignore[attr-defined]
-    except ValueError:
-        raise ValueError("needs networks such as 10.0.0.0/8 or addresses, separated by commas") from None
-
-
 def check_link(value: str) -> str:
     if value and (not value.startswith(("https://", "http://")) or value.count("{token}") != 1):
         raise ValueError("needs an http(s) address with {token} in it once, best behind a #")
@@ -80,7 +72,6 @@ def check_line(value: str) -> str:
 # NoDecode: pydantic-settings would read JSON first, and a failure there hides every other wrong setting.
 AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
 Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
 Link = Annotated[str, AfterValidator(check_link)]
 Words = Annotated[FilePath, AfterValidator(check_words)]
 Line = Annotated[str, AfterValidator(check_line)]
@@ -108,9 +99,7 @@ class Settings(CommonSettings):
     )
     common_passwords: Words | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
     factor_secrets: AnySecrets = Field((), alias="FACTOR_SECRETS", examples=["<48 random characters>"])
-    trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])
-    events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
     product_name: Line = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
     mail_from: str = Field(NO_SENDER, alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
     smtp_url: SmtpUrl | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])

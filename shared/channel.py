@@ -17,7 +17,7 @@ KEEPALIVE = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
-    "grpc.max_receive_message_length": 4 * 1024 * 1024,
+    "grpc.max_receive_message_length": 64 * 1024 * 1024,  # 1,000 users with all their metadata
 }
 
 RETRY = {

@@ -14,8 +14,9 @@ from shared.reasons import DOMAIN, Reason
 class ServiceError(Exception):
     """A failure the caller is told about. Everything else becomes a bare INTERNAL.
 
-    `fields` are (path, what is wrong) pairs for BadRequest, `retry_after` is in seconds, and `values` fill
-    the braces of the reason's texts; they also go into ErrorInfo's metadata, so they hold no secrets.
+    `fields` are (path, what is wrong) pairs for BadRequest, `retry_after` is in seconds, `quota_of` is the subject of
+    a QuotaFailure, such as organization:<id>, and `values` fill the braces of the reason's texts; they also go into
+    ErrorInfo's metadata, so they hold no secrets.
     """
 
     def __init__(
@@ -24,9 +25,11 @@ class ServiceError(Exception):
         *,
         fields: tuple[tuple[str, str], ...] = (),
         retry_after: float | None = None,
+        quota_of: str | None = None,
         **values: str,
     ) -> None:
         self.reason, self.fields, self.retry_after, self.values = reason, fields, retry_after, values
+        self.quota_of = quota_of
         super().__init__(f"{reason.name}: {self.message}")
 
     @property
@@ -43,11 +46,13 @@ class ServiceError(Exception):
 
     def fresh(self) -> "ServiceError":
         """A copy to raise for another caller: one shared instance would gather all their tracebacks."""
-        return ServiceError(self.reason, fields=self.fields, retry_after=self.retry_after, **self.values)
+        return ServiceError(
+            self.reason, fields=self.fields, retry_after=self.retry_after, quota_of=self.quota_of, **self.values
+        )
 
 
 def to_status(error: ServiceError) -> grpc.Status:
-    """`google.rpc.Status` with ErrorInfo and Help always, BadRequest and RetryInfo where they fit (AIP-193)."""
+    """`google.rpc.Status` with ErrorInfo and Help always, the other details where they fit (AIP-193)."""
     reason = error.reason.name
     status = Status(code=error.code.value[0], message=error.message)
     status.details.add().Pack(details.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.values))
@@ -56,6 +61,10 @@ def to_status(error: ServiceError) -> grpc.Status:
     if error.fields:
         violations = [details.BadRequest.FieldViolation(field=path, description=wrong) for path, wrong in error.fields]
         status.details.add().Pack(details.BadRequest(field_violations=violations))
+    if error.quota_of is not None:
+        violation = details.QuotaFailure.Violation(subject=error.quota_of, description=error.reason.value.happened)
+        violation.description = violation.description.format_map(error.values)
+        status.details.add().Pack(details.QuotaFailure(violations=[violation]))
     if error.retry_after is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))

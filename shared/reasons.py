@@ -5,19 +5,12 @@ from this file, and `tenantry errors REASON` prints an entry.
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from grpc import StatusCode
 
+from shared.catalogue import Entry
+
 DOMAIN = "tenantry"
-
-
-class Entry(NamedTuple):
-    """What a caller reads; `{braces}` are filled in where the error is raised."""
-
-    code: StatusCode
-    happened: str
-    next_step: str
 
 
 class Reason(Enum):
@@ -145,6 +138,16 @@ class Reason(Enum):
         "There is no such user.",
         "Create them first: UserService/CreateUser.",
     )
+    INVITATION_EXISTS = Entry(
+        StatusCode.ALREADY_EXISTS,
+        "This address has a pending invitation to the organization.",
+        "Send it again with ResendInvitation, or revoke it first.",
+    )
+    INVITATION_NOT_FOUND = Entry(
+        StatusCode.NOT_FOUND,
+        "There is no such invitation for you.",
+        "Use the link of the latest mail, or sign in with the verified address that was invited.",
+    )
     MEMBER_NOT_FOUND = Entry(
         StatusCode.NOT_FOUND,
         "This user is not a member of the organization.",
@@ -191,6 +194,46 @@ class Reason(Enum):
         "An organization always keeps an owner, and this is the last one.",
         "Make somebody else OWNER first.",
     )
+    OWNER_EXISTS = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The organization has an owner.",
+        "Only an organization that lost all its owners gets a new one this way.",
+    )
+    ORGANIZATION_NOT_EMPTY = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The organization has projects.",
+        "Delete them first, or set force to delete it with them.",
+    )
+    ORGANIZATION_DELETED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The organization of this invitation is deleted.",
+        "Ask who invited you.",
+    )
+    INVITATION_REVOKED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This invitation was revoked.",
+        "Ask who invited you for a new one.",
+    )
+    INVITATION_DECLINED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This invitation was declined.",
+        "Ask who invited you for a new one.",
+    )
+    INVITATION_EXPIRED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This invitation has expired.",
+        "Ask who invited you to send it again.",
+    )
+    INVITATION_ACCEPTED = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "This invitation was accepted, and is good once.",
+        "Sign in with the account that accepted it, or ask for a new one.",
+    )
+    INVITATION_NOT_PENDING = Entry(
+        StatusCode.FAILED_PRECONDITION,
+        "The invitation is not pending.",
+        "Read it with GetInvitation; make a new one with CreateInvitation.",
+    )
     OWNER_NOT_OVERRIDABLE = Entry(
         StatusCode.FAILED_PRECONDITION,
         "Owners are ADMIN on every project and cannot be overridden.",
@@ -207,6 +250,11 @@ class Reason(Enum):
         "Send the call again.",
     )
     # What the services can do right now
+    QUOTA_EXCEEDED = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "There are {limit} {what} already, and more are not allowed.",
+        "Remove some, or ask the operator of this deployment to raise {setting}.",
+    )
     THROTTLED = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "Too many tries.",

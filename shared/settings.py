@@ -2,6 +2,7 @@
 
 import re
 import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -40,7 +41,15 @@ def refuse_weak_secret(secret: str) -> None:
         raise ValueError("a sample or too regular to be random")
 
 
+def read_networks(value: object) -> object:
+    try:
+        return tuple(ip_network(part) for part in split_on_commas(value)) if isinstance(value, str) else value  # type: ignore[attr-defined]
+    except ValueError:
+        raise ValueError("needs networks such as 10.0.0.0/8 or addresses, separated by commas") from None
+
+
 ServiceKeys = Annotated[dict[str, bytes], NoDecode, BeforeValidator(read_service_keys)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(read_networks)]
 Switch = bool
 
 
@@ -53,6 +62,8 @@ class CommonSettings(BaseSettings):
     database_pool_size: int = Field(10, alias="DATABASE_POOL_SIZE", ge=1, le=200, examples=["10"])
     service_keys: ServiceKeys = Field({}, alias="SERVICE_KEYS", examples=["billing:<sha256 of its secret>"])
     session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
+    trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
+    events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
     reflection: Switch = Field(False, alias="REFLECTION", examples=["on"])
     batching: Switch = Field(True, alias="BATCHING", examples=["on"])
     gather_seconds: float = Field(0.0001, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0001"])

@@ -1,16 +1,17 @@
-"""Ask identity whose sessions these are, and whether a user exists. The only place in tenancy that does.
+"""Ask identity whose sessions these are, and who its users are. The only place in tenancy that does.
 
 Identity down, slow or refusing our key: UNAVAILABLE, never a yes and never a "permission denied".
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import grpc
 
 from protos.identity.v1.sessions_pb2 import BatchValidateSessionsRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from protos.identity.v1.users_pb2 import BatchGetUsersRequest
+from protos.identity.v1.users_pb2 import USER_STATE_DELETED, BatchGetUsersRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.caller import Person
 from shared.channel import connect
@@ -19,6 +20,15 @@ from shared.log import log
 from shared.reasons import Reason
 
 READS = ("identity.v1.SessionService/BatchValidateSessions", "identity.v1.UserService/BatchGetUsers")
+
+
+class User(NamedTuple):
+    """What tenancy needs to know of one: never stored, but for finding members by name."""
+
+    user_id: UUID
+    email: str
+    display_name: str
+    has_verified_email: bool
 
 
 class IdentityClient:
@@ -48,13 +58,20 @@ class IdentityClient:
             for result in response.results
         ]
 
-    async def user_exists(self, user_id: UUID) -> bool:
-        request = BatchGetUsersRequest(user_ids=[str(user_id)])
+    async def users(self, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+        """Those that exist and are not deleted, at this moment; at most 1,000."""
+        if not user_ids:
+            return {}
+        request = BatchGetUsersRequest(user_ids=[str(user_id) for user_id in user_ids])
         try:
             response = await self._users.BatchGetUsers(request, timeout=self._timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise _unavailable(error) from None
-        return len(response.users) == 1
+        found = {UUID(user.user_id): user for user in response.users if user.state != USER_STATE_DELETED}
+        return {
+            user_id: User(user_id, user.email, user.display_name, user.HasField("email_verified_time"))
+            for user_id, user in found.items()
+        }
 
 
 def _unavailable(error: grpc.aio.AioRpcError) -> ServiceError:

@@ -37,12 +37,18 @@ class Permission(StrEnum):
 
     ORGANIZATION_READ = "organization:read"
     ORGANIZATION_UPDATE = "organization:update"
+    ORGANIZATION_DELETE = "organization:delete"
+    ORGANIZATION_TRANSFER = "organization:transfer"
+    AUDIT_READ = "audit:read"
     MEMBERS_READ = "members:read"
     MEMBERS_UPDATE = "members:update"
     MEMBERS_REMOVE = "members:remove"
+    MEMBERS_INVITE = "members:invite"
+    INVITATIONS_READ = "invitations:read"
     PROJECTS_CREATE = "projects:create"
     PROJECT_READ = "project:read"
     PROJECT_UPDATE = "project:update"
+    PROJECT_DELETE = "project:delete"
     PROJECT_MEMBERS_READ = "project_members:read"
     PROJECT_MEMBERS_UPDATE = "project_members:update"
 
@@ -52,12 +58,18 @@ LeastRole = OrgRole | ProjectRole
 BUILT_IN: Mapping[str, LeastRole] = {
     Permission.ORGANIZATION_READ: OrgRole.GUEST,
     Permission.ORGANIZATION_UPDATE: OrgRole.ADMIN,
+    Permission.ORGANIZATION_DELETE: OrgRole.OWNER,
+    Permission.ORGANIZATION_TRANSFER: OrgRole.OWNER,
+    Permission.AUDIT_READ: OrgRole.ADMIN,
     Permission.MEMBERS_READ: OrgRole.MEMBER,
     Permission.MEMBERS_UPDATE: OrgRole.ADMIN,
     Permission.MEMBERS_REMOVE: OrgRole.ADMIN,
+    Permission.MEMBERS_INVITE: OrgRole.ADMIN,
+    Permission.INVITATIONS_READ: OrgRole.ADMIN,
     Permission.PROJECTS_CREATE: OrgRole.ADMIN,
     Permission.PROJECT_READ: ProjectRole.VIEWER,
     Permission.PROJECT_UPDATE: ProjectRole.ADMIN,
+    Permission.PROJECT_DELETE: ProjectRole.ADMIN,
     Permission.PROJECT_MEMBERS_READ: ProjectRole.VIEWER,
     Permission.PROJECT_MEMBERS_UPDATE: ProjectRole.ADMIN,
 }
@@ -107,6 +119,12 @@ def is_allowed(least: LeastRole, access: Access) -> bool:
     """The organization role governs the organization, the effective project role all in the project."""
     role = access.organization_role if isinstance(least, OrgRole) else access.project_role
     return role is not None and role >= least
+
+
+def held(permissions: Mapping[str, LeastRole], access: Access) -> list[str]:
+    """Those permissions, sorted, that hold in the place: of the organization, or of the project if it is one."""
+    kind = OrgRole if access.project_role is None else ProjectRole
+    return sorted(name for name, least in permissions.items() if isinstance(least, kind) and is_allowed(least, access))
 
 
 def why(permission: str, least: LeastRole, access: Access) -> str:

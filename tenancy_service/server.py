@@ -3,12 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from protos.tenancy.v1 import access_pb2, organization_members_pb2, organizations_pb2, project_members_pb2, projects_pb2
+from protos.tenancy.v1 import (
+    access_pb2,
+    audit_events_pb2,
+    events_pb2,
+    invitations_pb2,
+    organization_members_pb2,
+    organizations_pb2,
+    project_members_pb2,
+    projects_pb2,
+)
 from protos.tenancy.v1.access_pb2_grpc import add_AccessServiceServicer_to_server
+from protos.tenancy.v1.audit_events_pb2_grpc import add_AuditServiceServicer_to_server
+from protos.tenancy.v1.events_pb2_grpc import add_EventServiceServicer_to_server
+from protos.tenancy.v1.invitations_pb2_grpc import add_InvitationServiceServicer_to_server
 from protos.tenancy.v1.organization_members_pb2_grpc import add_OrganizationMemberServiceServicer_to_server
 from protos.tenancy.v1.organizations_pb2_grpc import add_OrganizationServiceServicer_to_server
 from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceServicer_to_server
@@ -16,31 +29,35 @@ from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_se
 from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
 from shared.database import Database
+from shared.event_log import EventLog
+from shared.event_streams import EventStreams
 from shared.interceptors import Guard
+from shared.origin import Origins
 from shared.request_results import RequestResults
 from shared.server import Server
 from shared.tidy import keep_tidy
 from tenancy_service.access_policy import POLICY
 from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
-from tenancy_service.handlers.access import AccessHandlers
-from tenancy_service.handlers.organization_members import OrganizationMembers
-from tenancy_service.handlers.organizations import Organizations
-from tenancy_service.handlers.project_members import ProjectMembers
-from tenancy_service.handlers.projects import Projects
+from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.parts import Parts
+from tenancy_service.previews import Previews
 from tenancy_service.queries import upkeep
 from tenancy_service.settings import Settings
-from tenancy_service.tables import request_results
+from tenancy_service.tables import event_epoch, events, request_results
 
 SERVICES: list[ServiceDescriptor] = [
     module.DESCRIPTOR.services_by_name[name]
     for module, name in (
         (organizations_pb2, "OrganizationService"),
         (organization_members_pb2, "OrganizationMemberService"),
+        (invitations_pb2, "InvitationService"),
         (projects_pb2, "ProjectService"),
         (project_members_pb2, "ProjectMemberService"),
         (access_pb2, "AccessService"),
+        (events_pb2, "EventService"),
+        (audit_events_pb2, "AuditService"),
     )
 ]
 RPCS = rpc_names(SERVICES)
@@ -71,14 +88,28 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     )
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
-    results = RequestResults(database, request_results)
+    stopping = asyncio.Event()
+    events_keep = timedelta(days=settings.events_keep_days)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        request_results=RequestResults(database, request_results),
+        identity=identity,
+        checks=checks,
+        previews=Previews(database, settings.permissions),
+        origins=Origins(settings.trusted_proxies),
+        event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
+    )
 
     def add(server: grpc.aio.Server) -> None:
-        add_OrganizationServiceServicer_to_server(Organizations(database, results), server)
-        add_OrganizationMemberServiceServicer_to_server(OrganizationMembers(database, results, identity), server)
-        add_ProjectServiceServicer_to_server(Projects(database, results), server)
-        add_ProjectMemberServiceServicer_to_server(ProjectMembers(database), server)
-        add_AccessServiceServicer_to_server(AccessHandlers(checks, settings.permissions), server)
+        add_OrganizationServiceServicer_to_server(services.Organizations(parts), server)
+        add_OrganizationMemberServiceServicer_to_server(services.OrganizationMembers(parts), server)
+        add_InvitationServiceServicer_to_server(services.Invitations(parts), server)
+        add_ProjectServiceServicer_to_server(services.Projects(parts), server)
+        add_ProjectMemberServiceServicer_to_server(services.ProjectMembers(parts), server)
+        add_AccessServiceServicer_to_server(services.Access(parts), server)
+        add_EventServiceServicer_to_server(services.Events(parts), server)
+        add_AuditServiceServicer_to_server(services.AuditEvents(parts), server)
 
     await database.open()
     tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
@@ -90,6 +121,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             is_ready=database.is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            stopping=stopping,
         )
     finally:
         tidying.cancel()

@@ -26,3 +26,16 @@ class Settings(CommonSettings):
     # Of the whole identity call, retries included; a caller's shorter deadline counts for that caller alone.
     identity_timeout_seconds: float = Field(0.3, alias="IDENTITY_TIMEOUT_SECONDS", gt=0, le=5, examples=["0.3"])
     permissions: Permissions = Field(dict(BUILT_IN), alias="PERMISSIONS_FILE", examples=["permissions.toml"])
+    organizations_per_user: int = Field(100, alias="ORGANIZATIONS_PER_USER", ge=1, le=100_000, examples=["100"])
+    members_per_organization: int = Field(
+        10_000, alias="MEMBERS_PER_ORGANIZATION", ge=1, le=1_000_000, examples=["10000"]
+    )
+    projects_per_organization: int = Field(
+        1_000, alias="PROJECTS_PER_ORGANIZATION", ge=1, le=1_000_000, examples=["1000"]
+    )
+    pending_invitations_per_organization: int = Field(
+        500, alias="PENDING_INVITATIONS_PER_ORGANIZATION", ge=1, le=100_000, examples=["500"]
+    )
+    invitation_days: int = Field(7, alias="INVITATION_DAYS", ge=1, le=365, examples=["7"])
+    organization_purge_days: int = Field(30, alias="ORGANIZATION_PURGE_DAYS", ge=0, le=3650, examples=["30"])
+    project_purge_days: int = Field(30, alias="PROJECT_PURGE_DAYS", ge=0, le=3650, examples=["30"])

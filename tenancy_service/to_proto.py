@@ -1,6 +1,5 @@
 """Rows and answers as messages."""
 
-from datetime import datetime
 from typing import Any
 
 from protos.tenancy.v1 import roles_pb2
@@ -67,7 +66,9 @@ def project(row: Row, caller_role: ProjectRole | None) -> Project:
     )
 
 
-def project_member(project: Row, user_id: object, access: Access, override_time: datetime | None) -> ProjectMember:
+def project_member(project: Row, user_id: object, access: Access, override: Row | None) -> ProjectMember:
+    """`override` is a row with what was set, if anything was; it shows only where it decides."""
+    set_here = override if access.source is RoleSource.OVERRIDE else None
     return ProjectMember(
         project_id=str(project.project_id),
         organization_id=str(project.organization_id),
@@ -76,7 +77,10 @@ def project_member(project: Row, user_id: object, access: Access, override_time:
         source=_source(access.source),
         inherited_from_org=access.source is not RoleSource.OVERRIDE,
         organization_role=org_role(access.organization_role),
-        update_time=timestamp(override_time) if override_time and access.source is RoleSource.OVERRIDE else None,
+        update_time=timestamp(set_here.update_time) if set_here else None,
+        expire_time=timestamp(set_here.expire_time) if set_here and set_here.expire_time else None,
+        set_by_user_id=str(set_here.set_by_user_id or "") if set_here else "",
+        set_by_service=(set_here.set_by_service or "") if set_here else "",
     )
 
 

@@ -8,7 +8,6 @@ import segno
 
 from identity_service import audit, authorize, publish, sign_in_limits
 from identity_service.audit import Action
-from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import factors, sessions, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE, make_recovery_codes, recovery_hash
@@ -19,6 +18,7 @@ from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
 from shared.interceptors import Context
+from shared.origin import Origin
 from shared.reasons import Reason
 
 # Of the address in a QR code: with a longer one no phone could read it, and one far longer fits into none.

@@ -10,7 +10,6 @@ from identity_service import audit, sign_in_limits, to_proto, tokens
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
 from identity_service.known_devices import Device, remember
-from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import challenges, known_devices, one_time_tokens, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
@@ -19,6 +18,7 @@ from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
 from shared.interceptors import Context
+from shared.origin import Origin
 from shared.reasons import Reason
 from shared.timestamps import timestamp
 

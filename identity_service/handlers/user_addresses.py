@@ -10,7 +10,6 @@ from identity_service import audit, authorize, mail_limits, mailed_tokens, publi
 from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
 from identity_service.mail.compose import LIFETIMES
-from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.queries import one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2
@@ -20,6 +19,7 @@ from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
 from shared.interceptors import Context
+from shared.origin import Origin
 from shared.reasons import Reason
 
 OF_USERS = ("EMAIL_VERIFICATION", "EMAIL_CHANGE")

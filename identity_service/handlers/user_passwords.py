@@ -14,7 +14,6 @@ from identity_service import (
 from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session, session_to_replace
-from identity_service.origin import Origin
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, user_credentials, users
@@ -24,6 +23,7 @@ from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
 from shared.interceptors import Context
+from shared.origin import Origin
 from shared.reasons import Reason
 
 

@@ -12,10 +12,10 @@ from identity_service import audit, tokens
 from identity_service.audit import Action
 from identity_service.mail.message import Mail, make_message
 from identity_service.mail.texts import Texts
-from identity_service.origin import Origin
 from identity_service.queries import one_time_tokens, users
 from shared.database import Row, Tx
 from shared.fields import email_key
+from shared.origin import Origin
 
 LIFETIMES = {
     "sign_up": timedelta(hours=24),

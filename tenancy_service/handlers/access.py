@@ -1,9 +1,6 @@
-"""tenancy.v1.AccessService: the answers that everything else exists for."""
-
-from collections.abc import Mapping
+"""tenancy.v1.AccessService: the answers that everything else exists for, and what permissions there are."""
 
 from protos.tenancy.v1 import access_pb2 as pb
-from protos.tenancy.v1.access_pb2_grpc import AccessServiceServicer
 from shared.authentication import MAX_TOKEN
 from shared.caller import Caller, current_caller
 from shared.errors import ServiceError
@@ -11,22 +8,20 @@ from shared.fields import MAX_BATCH, Fields, reading
 from shared.interceptors import Context
 from shared.reasons import Reason
 from tenancy_service import to_proto
-from tenancy_service.check import Checks, Question
+from tenancy_service.check import Question
+from tenancy_service.parts import Handlers
 from tenancy_service.permissions import LeastRole, ProjectRole, nearest
 
 MAX_PERMISSION = 101
 
 
-class AccessHandlers(AccessServiceServicer):
-    def __init__(self, checks: Checks, permissions: Mapping[str, LeastRole]) -> None:
-        self._checks, self._permissions = checks, permissions
-
+class AccessChecks(Handlers):
     async def CheckAccess(self, request: pb.CheckAccessRequest, context: Context) -> pb.CheckAccessResponse:
         caller = current_caller()
         with reading() as read:
             question = self._question(read, "", request, caller)
         least = await self._least_role(request.permission, question)
-        return to_proto.check_access(request.permission, least, await self._checks.ask(question))
+        return to_proto.check_access(request.permission, least, await self.parts.checks.ask(question))
 
     async def BatchCheckAccess(
         self, request: pb.BatchCheckAccessRequest, context: Context
@@ -43,7 +38,9 @@ class AccessHandlers(AccessServiceServicer):
             for item, question in zip(request.requests, questions, strict=True)
         ]
         results = []
-        for item, least, answer in zip(request.requests, needs, await self._checks.answer_all(questions), strict=True):
+        for item, least, answer in zip(
+            request.requests, needs, await self.parts.checks.answer_all(questions), strict=True
+        ):
             if not isinstance(answer, ServiceError):
                 response = to_proto.check_access(item.permission, least, answer)
                 results.append(pb.CheckAccessResult(answer=response))
@@ -55,7 +52,10 @@ class AccessHandlers(AccessServiceServicer):
 
     async def ListPermissions(self, request: pb.ListPermissionsRequest, context: Context) -> pb.ListPermissionsResponse:
         return pb.ListPermissionsResponse(
-            permissions=[to_proto.permission(name, self._permissions[name]) for name in sorted(self._permissions)]
+            permissions=[
+                to_proto.permission(name, self.parts.settings.permissions[name])
+                for name in sorted(self.parts.settings.permissions)
+            ]
         )
 
     def _question(self, read: Fields, path: str, request: pb.CheckAccessRequest, caller: Caller) -> Question:
@@ -63,7 +63,7 @@ class AccessHandlers(AccessServiceServicer):
         project_id = read.optional_uuid(f"{path}project_id", request.project_id)
         if len(request.permission) > MAX_PERMISSION:
             read.wrong(f"{path}permission", f"longer than {MAX_PERMISSION} characters")
-        elif project_id is None and isinstance(self._permissions.get(request.permission), ProjectRole):
+        elif project_id is None and isinstance(self.parts.settings.permissions.get(request.permission), ProjectRole):
             read.wrong(f"{path}project_id", "needed, as this permission is held on projects")
         elif project_id is None and organization_id is None:
             read.wrong(f"{path}organization_id", "this or project_id is needed")
@@ -75,11 +75,13 @@ class AccessHandlers(AccessServiceServicer):
         return Question(token or caller.token or "", organization_id, project_id)
 
     async def _least_role(self, permission: str, question: Question) -> LeastRole:
-        least = self._permissions.get(permission)
+        least = self.parts.settings.permissions.get(permission)
         if least is None:
             # Strangers neither learn which permissions there are nor make us search for the nearest.
-            await self._checks.find_person(question.token)
+            await self.parts.checks.find_person(question.token)
             raise ServiceError(
-                Reason.PERMISSION_UNKNOWN, permission=permission, nearest=nearest(permission, self._permissions)
+                Reason.PERMISSION_UNKNOWN,
+                permission=permission,
+                nearest=nearest(permission, self.parts.settings.permissions),
             )
         return least

@@ -3,27 +3,22 @@
 from uuid import UUID
 
 from protos.tenancy.v1 import organization_members_pb2 as pb
-from protos.tenancy.v1.organization_members_pb2_grpc import OrganizationMemberServiceServicer
 from shared.caller import current_caller
-from shared.database import Database, Row, Tx
+from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
 from shared.interceptors import Context
 from shared.pages import Pages
 from shared.reasons import Reason
-from shared.request_results import RequestResults
 from tenancy_service import authorize, to_proto
-from tenancy_service.identity_client import IdentityClient
+from tenancy_service.parts import Handlers
 from tenancy_service.permissions import OrgRole, Permission
 from tenancy_service.queries import organization_members, project_members
 
 ORG_ROLES = [(role.name, role.value) for role in OrgRole]
 
 
-class OrganizationMembers(OrganizationMemberServiceServicer):
-    def __init__(self, database: Database, request_results: RequestResults, identity: IdentityClient) -> None:
-        self._database, self._request_results, self._identity = database, request_results, identity
-
+class Memberships(Handlers):
     async def AddOrganizationMember(
         self, request: pb.AddOrganizationMemberRequest, context: Context
     ) -> pb.AddOrganizationMemberResponse:
@@ -33,7 +28,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             user_id = read.uuid("user_id", request.user_id)
             role = read.enum("role", request.role, ORG_ROLES)
             request_id = read.optional_uuid("request_id", request.request_id)
-        if not await self._identity.user_exists(user_id):
+        if user_id not in await self.parts.identity.users([user_id]):
             raise ServiceError(Reason.USER_NOT_FOUND)
 
         async def add(tx: Tx) -> pb.AddOrganizationMemberResponse:
@@ -45,7 +40,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             )
             return pb.AddOrganizationMemberResponse(member=to_proto.organization_member(row))
 
-        return await self._request_results.answer_once(
+        return await self.parts.request_results.answer_once(
             caller, request_id, request, pb.AddOrganizationMemberResponse, add
         )
 
@@ -57,7 +52,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             organization_id = read.uuid("organization_id", request.organization_id)
             size = read.page_size("page_size", request.page_size)
         after = pages.last_id(request.page_token)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             await authorize.organization(tx, current_caller(), organization_id, Permission.MEMBERS_READ)
             rows = await organization_members.list_members(
                 tx, organization_id=organization_id, after=after, limit=size + 1
@@ -75,7 +70,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             organization_id = read.uuid("organization_id", request.organization_id)
             user_id = read.uuid("user_id", request.user_id)
             role = read.enum("role", request.role, ORG_ROLES)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             await authorize.lock_organization(tx, caller, organization_id)
             caller_role = await authorize.organization(tx, caller, organization_id, Permission.MEMBERS_UPDATE)
             member = await self._member(tx, organization_id, user_id)
@@ -87,7 +82,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             else:
                 await project_members.delete_overrides_of_user(tx, organization_id=organization_id, user_id=user_id)
             row = await organization_members.update_member(
-                tx, organization_id=organization_id, user_id=user_id, role=role
+                tx, organization_id=organization_id, user_id=user_id, role=role, expire_time=member.expire_time
             )
         return pb.UpdateOrganizationMemberResponse(member=to_proto.organization_member(row))
 
@@ -100,7 +95,7 @@ class OrganizationMembers(OrganizationMemberServiceServicer):
             user_id = read.uuid("user_id", request.user_id)
         # Everybody may leave: one's own membership needs nothing but being there.
         needed = Permission.ORGANIZATION_READ if user_id == caller.user_id else Permission.MEMBERS_REMOVE
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             await authorize.lock_organization(tx, caller, organization_id)
             caller_role = await authorize.organization(tx, caller, organization_id, needed)
             member = await self._member(tx, organization_id, user_id)

@@ -5,16 +5,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from protos.tenancy.v1 import organizations_pb2 as pb
-from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceServicer
 from shared.caller import current_caller
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
 from shared.interceptors import Context
 from shared.pages import Pages
 from shared.reasons import Reason
-from shared.request_results import RequestResults
 from tenancy_service import authorize, to_proto
+from tenancy_service.parts import Handlers
 from tenancy_service.permissions import OrgRole, Permission, ProjectRole
 from tenancy_service.queries import organization_members, organizations
 
@@ -22,10 +21,7 @@ UPDATABLE = ("slug", "display_name", "default_project_role")
 PROJECT_ROLES = [(role.name, role.value) for role in ProjectRole]
 
 
-class Organizations(OrganizationServiceServicer):
-    def __init__(self, database: Database, request_results: RequestResults) -> None:
-        self._database, self._request_results = database, request_results
-
+class OrganizationPlaces(Handlers):
     async def CreateOrganization(
         self, request: pb.CreateOrganizationRequest, context: Context
     ) -> pb.CreateOrganizationResponse:
@@ -44,7 +40,7 @@ class Organizations(OrganizationServiceServicer):
             )
             return pb.CreateOrganizationResponse(organization=to_proto.organization(row, OrgRole.OWNER))
 
-        return await self._request_results.answer_once(
+        return await self.parts.request_results.answer_once(
             caller, request_id, request, pb.CreateOrganizationResponse, create
         )
 
@@ -55,7 +51,7 @@ class Organizations(OrganizationServiceServicer):
                 slug = read.slug("slug", request.slug)
             else:
                 organization_id = read.uuid("organization_id", request.organization_id)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             if slug is not None:
                 organization_id = await organizations.get_organization_id(tx, slug=slug)
             return pb.GetOrganizationResponse(organization=await self._read(tx, organization_id))
@@ -82,7 +78,7 @@ class Organizations(OrganizationServiceServicer):
             if user_id not in (None, caller.user_id):
                 raise ServiceError(Reason.PERMISSION_DENIED)
             user_id = caller.user_id
-        async with self._database.single_read() as tx:
+        async with self.parts.database.single_read() as tx:
             if user_id is None:
                 rows = await organizations.list_all_organizations(tx, after=after, limit=size + 1)
             else:
@@ -111,7 +107,7 @@ class Organizations(OrganizationServiceServicer):
                 values["default_project_role"] = read.enum(
                     "organization.default_project_role", wanted.default_project_role, PROJECT_ROLES
                 )
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             role = await authorize.organization(tx, current_caller(), organization_id, Permission.ORGANIZATION_UPDATE)
             row = await organizations.update_organization(tx, organization_id=organization_id, values=values, etag=etag)
             if row is None:

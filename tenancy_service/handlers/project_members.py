@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from protos.tenancy.v1 import project_members_pb2 as pb
-from protos.tenancy.v1.project_members_pb2_grpc import ProjectMemberServiceServicer
 from shared.caller import current_caller
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
 from shared.interceptors import Context
@@ -13,6 +12,7 @@ from shared.pages import Pages
 from shared.reasons import Reason
 from tenancy_service import authorize, to_proto
 from tenancy_service.authorize import OnProject
+from tenancy_service.parts import Handlers
 from tenancy_service.permissions import (
     Access,
     OrgRole,
@@ -26,10 +26,7 @@ from tenancy_service.queries import project_members
 PROJECT_ROLES = [(role.name, role.value) for role in ProjectRole]
 
 
-class ProjectMembers(ProjectMemberServiceServicer):
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class ProjectRoles(Handlers):
     async def ListProjectMembers(
         self, request: pb.ListProjectMembersRequest, context: Context
     ) -> pb.ListProjectMembersResponse:
@@ -38,7 +35,7 @@ class ProjectMembers(ProjectMemberServiceServicer):
             project_id = read.uuid("project_id", request.project_id)
             size = read.page_size("page_size", request.page_size)
         after = pages.last_id(request.page_token)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             found = await authorize.project(tx, current_caller(), project_id, Permission.PROJECT_MEMBERS_READ)
             default = ProjectRole[found.project.default_project_role]
             rows = await project_members.list_project_members(
@@ -53,7 +50,7 @@ class ProjectMembers(ProjectMemberServiceServicer):
         for row in rows[:size]:
             override = ProjectRole[row.override] if row.override else None
             theirs = access(OrgRole[row.organization_role], override, default, on_project=True)
-            members.append(to_proto.project_member(found.project, row.user_id, theirs, row.update_time))
+            members.append(to_proto.project_member(found.project, row.user_id, theirs, row))
         return pb.ListProjectMembersResponse(
             members=members,
             next_page_token=pages.token(rows[size - 1].user_id) if len(rows) > size else "",
@@ -64,7 +61,7 @@ class ProjectMembers(ProjectMemberServiceServicer):
             project_id = read.uuid("project_id", request.project_id)
             user_id = read.uuid("user_id", request.user_id)
             role = read.enum("role", request.role, PROJECT_ROLES)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             found, before = await self._about_to_change(tx, project_id, user_id)
             if before.organization_role is OrgRole.OWNER:
                 raise ServiceError(Reason.OWNER_NOT_OVERRIDABLE)
@@ -75,7 +72,7 @@ class ProjectMembers(ProjectMemberServiceServicer):
         after = Access(before.organization_role, *effective_project_role(
             before.organization_role, ProjectRole[role], ProjectRole[found.project.default_project_role]
         ))  # fmt: skip
-        return pb.SetProjectRoleResponse(member=to_proto.project_member(found.project, user_id, after, row.update_time))
+        return pb.SetProjectRoleResponse(member=to_proto.project_member(found.project, user_id, after, row))
 
     async def ClearProjectRole(
         self, request: pb.ClearProjectRoleRequest, context: Context
@@ -83,7 +80,7 @@ class ProjectMembers(ProjectMemberServiceServicer):
         with reading() as read:
             project_id = read.uuid("project_id", request.project_id)
             user_id = read.uuid("user_id", request.user_id)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             found, before = await self._about_to_change(tx, project_id, user_id)
             after = access(
                 before.organization_role, None, ProjectRole[found.project.default_project_role], on_project=True

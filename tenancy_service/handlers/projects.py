@@ -3,26 +3,22 @@
 from uuid_utils.compat import uuid7
 
 from protos.tenancy.v1 import projects_pb2 as pb
-from protos.tenancy.v1.projects_pb2_grpc import ProjectServiceServicer
 from shared.caller import current_caller
-from shared.database import Database, Row, Tx
+from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
 from shared.interceptors import Context
 from shared.pages import Pages
 from shared.reasons import Reason
-from shared.request_results import RequestResults
 from tenancy_service import authorize, to_proto
+from tenancy_service.parts import Handlers
 from tenancy_service.permissions import OrgRole, Permission, ProjectRole, effective_project_role
 from tenancy_service.queries import organizations, projects
 
 UPDATABLE = ("slug", "display_name")
 
 
-class Projects(ProjectServiceServicer):
-    def __init__(self, database: Database, request_results: RequestResults) -> None:
-        self._database, self._request_results = database, request_results
-
+class ProjectPlaces(Handlers):
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> pb.CreateProjectResponse:
         caller = current_caller()
         with reading() as read:
@@ -39,12 +35,14 @@ class Projects(ProjectServiceServicer):
             # Whoever may create projects is ADMIN or OWNER, and nobody has an override on a new one.
             return pb.CreateProjectResponse(project=to_proto.project(row, ProjectRole.ADMIN))
 
-        return await self._request_results.answer_once(caller, request_id, request, pb.CreateProjectResponse, create)
+        return await self.parts.request_results.answer_once(
+            caller, request_id, request, pb.CreateProjectResponse, create
+        )
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:
         with reading() as read:
             project_id = read.uuid("project_id", request.project_id)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             found = await authorize.project(tx, current_caller(), project_id, Permission.PROJECT_READ)
         return pb.GetProjectResponse(project=to_proto.project(found.project, _role(found)))
 
@@ -55,7 +53,7 @@ class Projects(ProjectServiceServicer):
             organization_id = read.uuid("organization_id", request.organization_id)
             size = read.page_size("page_size", request.page_size)
         after = pages.last_id(request.page_token)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             role = await authorize.organization(tx, caller, organization_id, Permission.ORGANIZATION_READ)
             organization = await organizations.get_organization(tx, organization_id=organization_id)
             if organization is None:  # deleted between the two statements
@@ -91,7 +89,7 @@ class Projects(ProjectServiceServicer):
                 values["slug"] = read.slug("project.slug", wanted.slug)
             if "display_name" in paths:
                 values["display_name"] = read.name("project.display_name", wanted.display_name, least=1)
-        async with self._database.transaction() as tx:
+        async with self.parts.database.transaction() as tx:
             found = await authorize.project(tx, current_caller(), project_id, Permission.PROJECT_UPDATE)
             row = await projects.update_project(
                 tx,

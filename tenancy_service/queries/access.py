@@ -27,6 +27,7 @@ SELECT m.role, pm.role, o.default_project_role
   LEFT JOIN LATERAL (
        SELECT role FROM project_members
         WHERE organization_id = p.organization_id AND project_id = p.project_id AND user_id = q.user_id
+          AND (expire_time IS NULL OR expire_time > now())
         LIMIT 1) pm ON true
  ORDER BY q.n
 """

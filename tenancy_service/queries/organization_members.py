@@ -1,5 +1,6 @@
 """SQL of memberships."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
@@ -14,8 +15,10 @@ def active() -> ColumnElement[bool]:
     return or_(m.c.expire_time.is_(None), m.c.expire_time > func.now())
 
 
-async def insert_member(tx: Tx, *, organization_id: UUID, user_id: UUID, role: str) -> Row:
-    statement = insert(m).values(organization_id=organization_id, user_id=user_id, role=role)
+async def insert_member(
+    tx: Tx, *, organization_id: UUID, user_id: UUID, role: str, expire_time: datetime | None = None
+) -> Row:
+    statement = insert(m).values(organization_id=organization_id, user_id=user_id, role=role, expire_time=expire_time)
     return await one(tx, statement.returning(m))
 
 
@@ -44,10 +47,18 @@ async def count_other_owners(tx: Tx, *, organization_id: UUID, user_id: UUID) ->
     return (await tx.execute(statement)).scalar_one()
 
 
-async def update_member(tx: Tx, *, organization_id: UUID, user_id: UUID, role: str) -> Row:
+async def update_member(
+    tx: Tx, *, organization_id: UUID, user_id: UUID, role: str, expire_time: datetime | None
+) -> Row:
     statement = update(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id)
-    statement = statement.values(role=role, version=m.c.version + 1, update_time=func.now())
+    statement = statement.values(role=role, expire_time=expire_time, version=m.c.version + 1, update_time=func.now())
     return await one(tx, statement.returning(m))
+
+
+async def delete_expired_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> None:
+    """With the overrides it had: a new membership revives nothing."""
+    theirs = (m.c.organization_id == organization_id, m.c.user_id == user_id)
+    await tx.execute(delete(m).where(*theirs, m.c.expire_time <= func.now()))
 
 
 async def delete_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.database import Row, Tx, first, many, one
@@ -10,10 +10,18 @@ from tenancy_service.queries.organization_members import active
 from tenancy_service.tables import organization_members as m
 from tenancy_service.tables import project_members as pm
 
+# Who set an override, when, and until when it counts.
+SET = (pm.c.update_time, pm.c.expire_time, pm.c.set_by_user_id, pm.c.set_by_service)
+
+
+def in_force() -> ColumnElement[bool]:
+    """Not expired, by the database's clock at this moment; who has an expired override inherits again."""
+    return or_(pm.c.expire_time.is_(None), pm.c.expire_time > func.now())
+
 
 async def get_override(tx: Tx, *, organization_id: UUID, project_id: UUID, user_id: UUID) -> Row | None:
-    statement = select(pm.c.role, pm.c.update_time).where(
-        pm.c.organization_id == organization_id, pm.c.project_id == project_id, pm.c.user_id == user_id
+    statement = select(pm.c.role, *SET).where(
+        pm.c.organization_id == organization_id, pm.c.project_id == project_id, pm.c.user_id == user_id, in_force()
     )
     return await first(tx, statement)
 
@@ -22,9 +30,14 @@ async def list_project_members(
     tx: Tx, *, organization_id: UUID, project_id: UUID, inheriting_roles: list[str], after: UUID | None, limit: int
 ) -> list[Row]:
     """Members whose organization role gives them one here (`inheriting_roles`), and those with an override."""
-    here = and_(pm.c.organization_id == m.c.organization_id, pm.c.user_id == m.c.user_id, pm.c.project_id == project_id)
+    here = and_(
+        pm.c.organization_id == m.c.organization_id,
+        pm.c.user_id == m.c.user_id,
+        pm.c.project_id == project_id,
+        in_force(),
+    )
     statement = (
-        select(m.c.user_id, m.c.role.label("organization_role"), pm.c.role.label("override"), pm.c.update_time)
+        select(m.c.user_id, m.c.role.label("organization_role"), pm.c.role.label("override"), *SET)
         .outerjoin(pm, here)
         .where(m.c.organization_id == organization_id, active())
         .where(or_(m.c.role.in_(inheriting_roles), pm.c.role.is_not(None)))

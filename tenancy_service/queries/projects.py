@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import Text, and_, func, insert, null, or_, select, true, update
 
 from shared.database import Row, Tx, first, many, one
+from tenancy_service.queries.project_members import in_force
 from tenancy_service.tables import organizations as o
 from tenancy_service.tables import project_members as pm
 from tenancy_service.tables import projects as p
@@ -50,6 +51,7 @@ async def _page(
             pm.c.organization_id == p.c.organization_id,
             pm.c.project_id == p.c.project_id,
             pm.c.user_id == user_id,
+            in_force(),
         )
         inherited = pm.c.role.is_(None) if sees_inherited else ~true()
         statement = statement.add_columns(pm.c.role.label("override")).outerjoin(pm, mine)

@@ -10,10 +10,10 @@ import psycopg
 import pyotp
 
 from identity_service.known_devices import Device
-from identity_service.origin import Origin
 from identity_service.queries.login_throttle import Bucket
 from identity_service.second_factor import SecondFactors, make_recovery_code, recovery_hash
 from protos.identity.v1 import sessions_pb2 as pb
+from shared.origin import Origin
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import Metadata, People, TestPerson
 from tests.identity.conftest import Rows

@@ -10,13 +10,13 @@ import pytest
 
 from identity_service.begin_session import begin_session
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
-from identity_service.origin import Origin
 from identity_service.queries import users as user_queries
 from protos.identity.v1 import sessions_pb2
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2 import DeleteUserRequest, UndeleteUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.database import Database
+from shared.origin import Origin
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import outcome

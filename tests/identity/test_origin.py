@@ -5,9 +5,9 @@ from ipaddress import ip_network
 import pytest
 from grpc.aio import Channel
 
-from identity_service.origin import Origin, Origins
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.origin import Origin, Origins
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import running_pair
 from tenantry.testing.people import People

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from protos.tenancy.v1 import roles_pb2 as _roles_pb2
 import builtins as _builtins
@@ -27,6 +28,7 @@ class CheckAccessRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     PERMISSION_FIELD_NUMBER: _builtins.int
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """One id or both; with both, the project must be that organization's. Both is the cheaper way
     once tables are distributed by organization.
@@ -36,6 +38,8 @@ class CheckAccessRequest(_message.Message):
     """For example project:read. A project permission needs a project_id."""
     session_token: _builtins.str
     """Services only: whose access; otherwise the session of the call's metadata."""
+    user_id: _builtins.str
+    """Services only, instead of a session: whose roles. Nobody looks whether that user exists or is suspended."""
     def __init__(
         self,
         *,
@@ -43,10 +47,11 @@ class CheckAccessRequest(_message.Message):
         project_id: _builtins.str = ...,
         permission: _builtins.str = ...,
         session_token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "permission", b"permission", "project_id", b"project_id", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "permission", b"permission", "project_id", b"project_id", "session_token", b"session_token", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,3 +231,322 @@ class ListPermissionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPermissionsResponse: _TypeAlias = ListPermissionsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainAccessRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    project_id: _builtins.str
+    permission: _builtins.str
+    session_token: _builtins.str
+    """Services only."""
+    user_id: _builtins.str
+    """About whom; empty: the caller."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        project_id: _builtins.str = ...,
+        permission: _builtins.str = ...,
+        session_token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "permission", b"permission", "project_id", b"project_id", "session_token", b"session_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainAccessRequest: _TypeAlias = ExplainAccessRequest  # noqa: Y015
+
+@_typing.final
+class ExplainAccessResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    NEEDED_ORGANIZATION_ROLE_FIELD_NUMBER: _builtins.int
+    NEEDED_PROJECT_ROLE_FIELD_NUMBER: _builtins.int
+    explanation: _builtins.str
+    """For example: "MEMBER of acme; acme gives members VIEWER; overridden to EDITOR on api by ada@example.com on
+    2026-11-22; containers:restart needs EDITOR: allowed".
+    """
+    needed_organization_role: _roles_pb2.OrgRole.ValueType
+    needed_project_role: _roles_pb2.ProjectRole.ValueType
+    @_builtins.property
+    def answer(self) -> Global___CheckAccessResponse: ...
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainStep]:
+        """What decided, first to last; as many as apply."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___CheckAccessResponse | None = ...,
+        explanation: _builtins.str = ...,
+        steps: _abc.Iterable[Global___ExplainStep] | None = ...,
+        needed_organization_role: _roles_pb2.OrgRole.ValueType = ...,
+        needed_project_role: _roles_pb2.ProjectRole.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "needed", b"needed", "needed_organization_role", b"needed_organization_role", "needed_project_role", b"needed_project_role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "explanation", b"explanation", "needed", b"needed", "needed_organization_role", b"needed_organization_role", "needed_project_role", b"needed_project_role", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_needed: _TypeAlias = _typing.Literal["needed_organization_role", "needed_project_role"]  # noqa: Y015
+    _WhichOneofArgType_needed: _TypeAlias = _typing.Literal["needed", b"needed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_needed) -> _WhichOneofReturnType_needed | None: ...
+
+Global___ExplainAccessResponse: _TypeAlias = ExplainAccessResponse  # noqa: Y015
+
+@_typing.final
+class ExplainStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Membership(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ORGANIZATION_ROLE_FIELD_NUMBER: _builtins.int
+        ORGANIZATION_SLUG_FIELD_NUMBER: _builtins.int
+        EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+        organization_role: _roles_pb2.OrgRole.ValueType
+        organization_slug: _builtins.str
+        @_builtins.property
+        def expire_time(self) -> _timestamp_pb2.Timestamp: ...
+        def __init__(
+            self,
+            *,
+            organization_role: _roles_pb2.OrgRole.ValueType = ...,
+            organization_slug: _builtins.str = ...,
+            expire_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "organization_role", b"organization_role", "organization_slug", b"organization_slug"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Inheritance(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ORGANIZATION_ROLE_FIELD_NUMBER: _builtins.int
+        PROJECT_ROLE_FIELD_NUMBER: _builtins.int
+        organization_role: _roles_pb2.OrgRole.ValueType
+        project_role: _roles_pb2.ProjectRole.ValueType
+        def __init__(
+            self,
+            *,
+            organization_role: _roles_pb2.OrgRole.ValueType = ...,
+            project_role: _roles_pb2.ProjectRole.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_role", b"organization_role", "project_role", b"project_role"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Override(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PROJECT_ROLE_FIELD_NUMBER: _builtins.int
+        PROJECT_SLUG_FIELD_NUMBER: _builtins.int
+        SET_BY_USER_ID_FIELD_NUMBER: _builtins.int
+        SET_BY_SERVICE_FIELD_NUMBER: _builtins.int
+        SET_TIME_FIELD_NUMBER: _builtins.int
+        EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+        project_role: _roles_pb2.ProjectRole.ValueType
+        project_slug: _builtins.str
+        set_by_user_id: _builtins.str
+        set_by_service: _builtins.str
+        @_builtins.property
+        def set_time(self) -> _timestamp_pb2.Timestamp: ...
+        @_builtins.property
+        def expire_time(self) -> _timestamp_pb2.Timestamp: ...
+        def __init__(
+            self,
+            *,
+            project_role: _roles_pb2.ProjectRole.ValueType = ...,
+            project_slug: _builtins.str = ...,
+            set_by_user_id: _builtins.str = ...,
+            set_by_service: _builtins.str = ...,
+            set_time: _timestamp_pb2.Timestamp | None = ...,
+            expire_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "set_time", b"set_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "project_role", b"project_role", "project_slug", b"project_slug", "set_by_service", b"set_by_service", "set_by_user_id", b"set_by_user_id", "set_time", b"set_time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Requirement(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PERMISSION_FIELD_NUMBER: _builtins.int
+        ORGANIZATION_ROLE_FIELD_NUMBER: _builtins.int
+        PROJECT_ROLE_FIELD_NUMBER: _builtins.int
+        SATISFIED_FIELD_NUMBER: _builtins.int
+        permission: _builtins.str
+        organization_role: _roles_pb2.OrgRole.ValueType
+        project_role: _roles_pb2.ProjectRole.ValueType
+        satisfied: _builtins.bool
+        def __init__(
+            self,
+            *,
+            permission: _builtins.str = ...,
+            organization_role: _roles_pb2.OrgRole.ValueType = ...,
+            project_role: _roles_pb2.ProjectRole.ValueType = ...,
+            satisfied: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["least_role", b"least_role", "organization_role", b"organization_role", "project_role", b"project_role"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["least_role", b"least_role", "organization_role", b"organization_role", "permission", b"permission", "project_role", b"project_role", "satisfied", b"satisfied"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType_least_role: _TypeAlias = _typing.Literal["organization_role", "project_role"]  # noqa: Y015
+        _WhichOneofArgType_least_role: _TypeAlias = _typing.Literal["least_role", b"least_role"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType_least_role) -> _WhichOneofReturnType_least_role | None: ...
+
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
+    INHERITANCE_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    REQUIREMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def membership(self) -> Global___ExplainStep.Membership:
+        """What they are in the organization; unspecified: not a member, or there is no such place."""
+
+    @_builtins.property
+    def inheritance(self) -> Global___ExplainStep.Inheritance:
+        """What the organization role gives on every project."""
+
+    @_builtins.property
+    def override(self) -> Global___ExplainStep.Override:
+        """What was set on this project."""
+
+    @_builtins.property
+    def requirement(self) -> Global___ExplainStep.Requirement:
+        """What the permission needs, and whether they have it."""
+
+    def __init__(
+        self,
+        *,
+        membership: Global___ExplainStep.Membership | None = ...,
+        inheritance: Global___ExplainStep.Inheritance | None = ...,
+        override: Global___ExplainStep.Override | None = ...,
+        requirement: Global___ExplainStep.Requirement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inheritance", b"inheritance", "membership", b"membership", "override", b"override", "requirement", b"requirement", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inheritance", b"inheritance", "membership", b"membership", "override", b"override", "requirement", b"requirement", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["membership", "inheritance", "override", "requirement"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___ExplainStep: _TypeAlias = ExplainStep  # noqa: Y015
+
+@_typing.final
+class ListAccessibleProjectsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    LEAST_ROLE_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """0 means 50; more than 1,000 means 1,000; negative is refused (AIP-158)."""
+    page_token: _builtins.str
+    """From the previous page, with all other fields unchanged."""
+    organization_id: _builtins.str
+    """Empty: in all organizations."""
+    user_id: _builtins.str
+    """Services only: whose. Otherwise the caller's."""
+    least_role: _roles_pb2.ProjectRole.ValueType
+    """Only projects on which they are at least that. Unspecified: VIEWER."""
+    permission: _builtins.str
+    """Only projects on which they hold this project permission."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        least_role: _roles_pb2.ProjectRole.ValueType = ...,
+        permission: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_role", b"least_role", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "permission", b"permission", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessibleProjectsRequest: _TypeAlias = ListAccessibleProjectsRequest  # noqa: Y015
+
+@_typing.final
+class AccessibleProject(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    SLUG_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    organization_id: _builtins.str
+    slug: _builtins.str
+    display_name: _builtins.str
+    role: _roles_pb2.ProjectRole.ValueType
+    source: _roles_pb2.RoleSource.ValueType
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        slug: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        role: _roles_pb2.ProjectRole.ValueType = ...,
+        source: _roles_pb2.RoleSource.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "organization_id", b"organization_id", "project_id", b"project_id", "role", b"role", "slug", b"slug", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessibleProject: _TypeAlias = AccessibleProject  # noqa: Y015
+
+@_typing.final
+class ListAccessibleProjectsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def projects(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessibleProject]: ...
+    def __init__(
+        self,
+        *,
+        projects: _abc.Iterable[Global___AccessibleProject] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "projects", b"projects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessibleProjectsResponse: _TypeAlias = ListAccessibleProjectsResponse  # noqa: Y015

@@ -46,6 +46,16 @@ class AccessServiceStub:
                 request_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessRequest.SerializeToString,
                 response_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessResponse.FromString,
                 _registered_method=True)
+        self.ExplainAccess = channel.unary_unary(
+                '/tenancy.v1.AccessService/ExplainAccess',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessResponse.FromString,
+                _registered_method=True)
+        self.ListAccessibleProjects = channel.unary_unary(
+                '/tenancy.v1.AccessService/ListAccessibleProjects',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsResponse.FromString,
+                _registered_method=True)
         self.ListPermissions = channel.unary_unary(
                 '/tenancy.v1.AccessService/ListPermissions',
                 request_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ListPermissionsRequest.SerializeToString,
@@ -73,6 +83,23 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainAccess(self, request, context):
+        """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
+        themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
+        PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccessibleProjects(self, request, context):
+        """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
+        that role and where it comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPermissions(self, request, context):
         """Lists every permission that can be asked for and the least role it needs.
         """
@@ -92,6 +119,16 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.BatchCheckAccess,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessRequest.FromString,
                     response_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessResponse.SerializeToString,
+            ),
+            'ExplainAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainAccess,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessResponse.SerializeToString,
+            ),
+            'ListAccessibleProjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccessibleProjects,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsResponse.SerializeToString,
             ),
             'ListPermissions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPermissions,
@@ -155,6 +192,60 @@ class AccessService:
             '/tenancy.v1.AccessService/BatchCheckAccess',
             protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessRequest.SerializeToString,
             protos_dot_tenancy_dot_v1_dot_access__pb2.BatchCheckAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.AccessService/ExplainAccess',
+            protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_access__pb2.ExplainAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccessibleProjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.AccessService/ListAccessibleProjects',
+            protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_access__pb2.ListAccessibleProjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,15 @@ class AccessServiceStub:
     """
     BatchCheckAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.BatchCheckAccessRequest, _access_pb2.BatchCheckAccessResponse]
     """Up to 1,000 checks answered in the order asked, from one round of questions to the database."""
+    ExplainAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.ExplainAccessRequest, _access_pb2.ExplainAccessResponse]
+    """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
+    themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
+    PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+    """
+    ListAccessibleProjects: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAccessibleProjectsRequest, _access_pb2.ListAccessibleProjectsResponse]
+    """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
+    that role and where it comes from.
+    """
     ListPermissions: _aio.UnaryUnaryMultiCallable[_access_pb2.ListPermissionsRequest, _access_pb2.ListPermissionsResponse]
     """Lists every permission that can be asked for and the least role it needs."""
 
@@ -49,6 +58,27 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_access_pb2.BatchCheckAccessRequest, _abc.Awaitable[_access_pb2.BatchCheckAccessResponse]],
     ) -> _abc.Awaitable[_access_pb2.BatchCheckAccessResponse]:
         """Up to 1,000 checks answered in the order asked, from one round of questions to the database."""
+
+    @_abc_1.abstractmethod
+    def ExplainAccess(
+        self,
+        request: _access_pb2.ExplainAccessRequest,
+        context: _aio.ServicerContext[_access_pb2.ExplainAccessRequest, _abc.Awaitable[_access_pb2.ExplainAccessResponse]],
+    ) -> _abc.Awaitable[_access_pb2.ExplainAccessResponse]:
+        """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
+        themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
+        PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccessibleProjects(
+        self,
+        request: _access_pb2.ListAccessibleProjectsRequest,
+        context: _aio.ServicerContext[_access_pb2.ListAccessibleProjectsRequest, _abc.Awaitable[_access_pb2.ListAccessibleProjectsResponse]],
+    ) -> _abc.Awaitable[_access_pb2.ListAccessibleProjectsResponse]:
+        """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
+        that role and where it comes from.
+        """
 
     @_abc_1.abstractmethod
     def ListPermissions(

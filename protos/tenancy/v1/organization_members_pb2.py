@@ -23,41 +23,55 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from protos.tenancy.v1 import changes_pb2 as protos_dot_tenancy_dot_v1_dot_changes__pb2
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,protos/tenancy/v1/organization_members.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\x9c\x02\n\x12OrganizationMember\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x06 \x01(\tR\x04\x65tagB\x0b\n\tprincipal\"\xb7\x01\n\x1c\x41\x64\x64OrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestIdB\x0b\n\tprincipal\"W\n\x1d\x41\x64\x64OrganizationMemberResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\"\x85\x01\n\x1eListOrganizationMembersRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x83\x01\n\x1fListOrganizationMembersResponse\x12\x38\n\x07members\x18\x01 \x03(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x07members\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa0\x01\n\x1fUpdateOrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x12\n\x04\x65tag\x18\x04 \x01(\tR\x04\x65tag\"Z\n UpdateOrganizationMemberResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\"c\n\x1fRemoveOrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\"\"\n RemoveOrganizationMemberResponse2\xa4\x05\n\x19OrganizationMemberService\x12l\n\x15\x41\x64\x64OrganizationMember\x12(.tenancy.v1.AddOrganizationMemberRequest\x1a).tenancy.v1.AddOrganizationMemberResponse\x12\xa7\x01\n\x17ListOrganizationMembers\x12*.tenancy.v1.ListOrganizationMembersRequest\x1a+.tenancy.v1.ListOrganizationMembersResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\xb7\x01\n\x18UpdateOrganizationMember\x12+.tenancy.v1.UpdateOrganizationMemberRequest\x1a,.tenancy.v1.UpdateOrganizationMemberResponse\"@\x82\xd3\xe4\x93\x02:25/v1/organizations/{organization_id}/members/{user_id}:\x01*\x12\xb4\x01\n\x18RemoveOrganizationMember\x12+.tenancy.v1.RemoveOrganizationMemberRequest\x1a,.tenancy.v1.RemoveOrganizationMemberResponse\"=\x82\xd3\xe4\x93\x02\x37*5/v1/organizations/{organization_id}/members/{user_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,protos/tenancy/v1/organization_members.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\x92\x03\n\x12OrganizationMember\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x06 \x01(\tR\x04\x65tag\x12;\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x14\n\x05\x65mail\x18\x08 \x01(\tR\x05\x65mail\x12!\n\x0c\x64isplay_name\x18\t \x01(\tR\x0b\x64isplayNameB\x0b\n\tprincipal\"\xf4\x01\n\x1c\x41\x64\x64OrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTimeB\x0b\n\tprincipal\"W\n\x1d\x41\x64\x64OrganizationMemberResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\"`\n\x1cGetOrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\"W\n\x1dGetOrganizationMemberResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\"\x9d\x01\n\x1eListOrganizationMembersRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x04 \x01(\tR\x06\x66ilter\"\x83\x01\n\x1fListOrganizationMembersResponse\x12\x38\n\x07members\x18\x01 \x03(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x07members\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xde\x02\n\x1fUpdateOrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x12\n\x04\x65tag\x18\x04 \x01(\tR\x04\x65tag\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x07 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x08 \x01(\x08R\x0cvalidateOnly\"\xb1\x01\n UpdateOrganizationMemberResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\xbb\x01\n\x1fRemoveOrganizationMemberRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"y\n RemoveOrganizationMemberResponse\x12\x32\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x02 \x01(\x03R\x0b\x63hangeCount\"\x87\x01\n\x18LeaveOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x03 \x01(\x08R\x0cvalidateOnly\"r\n\x19LeaveOrganizationResponse\x12\x32\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x02 \x01(\x03R\x0b\x63hangeCount2\xeb\x07\n\x19OrganizationMemberService\x12l\n\x15\x41\x64\x64OrganizationMember\x12(.tenancy.v1.AddOrganizationMemberRequest\x1a).tenancy.v1.AddOrganizationMemberResponse\x12\xab\x01\n\x15GetOrganizationMember\x12(.tenancy.v1.GetOrganizationMemberRequest\x1a).tenancy.v1.GetOrganizationMemberResponse\"=\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/organizations/{organization_id}/members/{user_id}\x12\xa7\x01\n\x17ListOrganizationMembers\x12*.tenancy.v1.ListOrganizationMembersRequest\x1a+.tenancy.v1.ListOrganizationMembersResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\xb7\x01\n\x18UpdateOrganizationMember\x12+.tenancy.v1.UpdateOrganizationMemberRequest\x1a,.tenancy.v1.UpdateOrganizationMemberResponse\"@\x82\xd3\xe4\x93\x02:25/v1/organizations/{organization_id}/members/{user_id}:\x01*\x12\xb4\x01\n\x18RemoveOrganizationMember\x12+.tenancy.v1.RemoveOrganizationMemberRequest\x1a,.tenancy.v1.RemoveOrganizationMemberResponse\"=\x82\xd3\xe4\x93\x02\x37*5/v1/organizations/{organization_id}/members/{user_id}\x12\x96\x01\n\x11LeaveOrganization\x12$.tenancy.v1.LeaveOrganizationRequest\x1a%.tenancy.v1.LeaveOrganizationResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/organizations/{organization_id}:leave:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.organization_members_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['GetOrganizationMember']._loaded_options = None
+  _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['GetOrganizationMember']._serialized_options = b'\202\323\344\223\0027\0225/v1/organizations/{organization_id}/members/{user_id}'
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['ListOrganizationMembers']._loaded_options = None
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['ListOrganizationMembers']._serialized_options = b'\202\323\344\223\002-\022+/v1/organizations/{organization_id}/members'
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['UpdateOrganizationMember']._loaded_options = None
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['UpdateOrganizationMember']._serialized_options = b'\202\323\344\223\002:25/v1/organizations/{organization_id}/members/{user_id}:\001*'
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['RemoveOrganizationMember']._loaded_options = None
   _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['RemoveOrganizationMember']._serialized_options = b'\202\323\344\223\0027*5/v1/organizations/{organization_id}/members/{user_id}'
-  _globals['_ORGANIZATIONMEMBER']._serialized_start=155
-  _globals['_ORGANIZATIONMEMBER']._serialized_end=439
-  _globals['_ADDORGANIZATIONMEMBERREQUEST']._serialized_start=442
-  _globals['_ADDORGANIZATIONMEMBERREQUEST']._serialized_end=625
-  _globals['_ADDORGANIZATIONMEMBERRESPONSE']._serialized_start=627
-  _globals['_ADDORGANIZATIONMEMBERRESPONSE']._serialized_end=714
-  _globals['_LISTORGANIZATIONMEMBERSREQUEST']._serialized_start=717
-  _globals['_LISTORGANIZATIONMEMBERSREQUEST']._serialized_end=850
-  _globals['_LISTORGANIZATIONMEMBERSRESPONSE']._serialized_start=853
-  _globals['_LISTORGANIZATIONMEMBERSRESPONSE']._serialized_end=984
-  _globals['_UPDATEORGANIZATIONMEMBERREQUEST']._serialized_start=987
-  _globals['_UPDATEORGANIZATIONMEMBERREQUEST']._serialized_end=1147
-  _globals['_UPDATEORGANIZATIONMEMBERRESPONSE']._serialized_start=1149
-  _globals['_UPDATEORGANIZATIONMEMBERRESPONSE']._serialized_end=1239
-  _globals['_REMOVEORGANIZATIONMEMBERREQUEST']._serialized_start=1241
-  _globals['_REMOVEORGANIZATIONMEMBERREQUEST']._serialized_end=1340
-  _globals['_REMOVEORGANIZATIONMEMBERRESPONSE']._serialized_start=1342
-  _globals['_REMOVEORGANIZATIONMEMBERRESPONSE']._serialized_end=1376
-  _globals['_ORGANIZATIONMEMBERSERVICE']._serialized_start=1379
-  _globals['_ORGANIZATIONMEMBERSERVICE']._serialized_end=2055
+  _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['LeaveOrganization']._loaded_options = None
+  _globals['_ORGANIZATIONMEMBERSERVICE'].methods_by_name['LeaveOrganization']._serialized_options = b'\202\323\344\223\002.\")/v1/organizations/{organization_id}:leave:\001*'
+  _globals['_ORGANIZATIONMEMBER']._serialized_start=222
+  _globals['_ORGANIZATIONMEMBER']._serialized_end=624
+  _globals['_ADDORGANIZATIONMEMBERREQUEST']._serialized_start=627
+  _globals['_ADDORGANIZATIONMEMBERREQUEST']._serialized_end=871
+  _globals['_ADDORGANIZATIONMEMBERRESPONSE']._serialized_start=873
+  _globals['_ADDORGANIZATIONMEMBERRESPONSE']._serialized_end=960
+  _globals['_GETORGANIZATIONMEMBERREQUEST']._serialized_start=962
+  _globals['_GETORGANIZATIONMEMBERREQUEST']._serialized_end=1058
+  _globals['_GETORGANIZATIONMEMBERRESPONSE']._serialized_start=1060
+  _globals['_GETORGANIZATIONMEMBERRESPONSE']._serialized_end=1147
+  _globals['_LISTORGANIZATIONMEMBERSREQUEST']._serialized_start=1150
+  _globals['_LISTORGANIZATIONMEMBERSREQUEST']._serialized_end=1307
+  _globals['_LISTORGANIZATIONMEMBERSRESPONSE']._serialized_start=1310
+  _globals['_LISTORGANIZATIONMEMBERSRESPONSE']._serialized_end=1441
+  _globals['_UPDATEORGANIZATIONMEMBERREQUEST']._serialized_start=1444
+  _globals['_UPDATEORGANIZATIONMEMBERREQUEST']._serialized_end=1794
+  _globals['_UPDATEORGANIZATIONMEMBERRESPONSE']._serialized_start=1797
+  _globals['_UPDATEORGANIZATIONMEMBERRESPONSE']._serialized_end=1974
+  _globals['_REMOVEORGANIZATIONMEMBERREQUEST']._serialized_start=1977
+  _globals['_REMOVEORGANIZATIONMEMBERREQUEST']._serialized_end=2164
+  _globals['_REMOVEORGANIZATIONMEMBERRESPONSE']._serialized_start=2166
+  _globals['_REMOVEORGANIZATIONMEMBERRESPONSE']._serialized_end=2287
+  _globals['_LEAVEORGANIZATIONREQUEST']._serialized_start=2290
+  _globals['_LEAVEORGANIZATIONREQUEST']._serialized_end=2425
+  _globals['_LEAVEORGANIZATIONRESPONSE']._serialized_start=2427
+  _globals['_LEAVEORGANIZATIONRESPONSE']._serialized_end=2541
+  _globals['_ORGANIZATIONMEMBERSERVICE']._serialized_start=2544
+  _globals['_ORGANIZATIONMEMBERSERVICE']._serialized_end=3547
 # @@protoc_insertion_point(module_scope)

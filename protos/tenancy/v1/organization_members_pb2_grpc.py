@@ -43,6 +43,11 @@ class OrganizationMemberServiceStub:
                 request_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberRequest.SerializeToString,
                 response_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberResponse.FromString,
                 _registered_method=True)
+        self.GetOrganizationMember = channel.unary_unary(
+                '/tenancy.v1.OrganizationMemberService/GetOrganizationMember',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberResponse.FromString,
+                _registered_method=True)
         self.ListOrganizationMembers = channel.unary_unary(
                 '/tenancy.v1.OrganizationMemberService/ListOrganizationMembers',
                 request_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.ListOrganizationMembersRequest.SerializeToString,
@@ -58,6 +63,11 @@ class OrganizationMemberServiceStub:
                 request_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberRequest.SerializeToString,
                 response_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberResponse.FromString,
                 _registered_method=True)
+        self.LeaveOrganization = channel.unary_unary(
+                '/tenancy.v1.OrganizationMemberService/LeaveOrganization',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationMemberServiceServicer:
@@ -70,30 +80,45 @@ class OrganizationMemberServiceServicer:
     def AddOrganizationMember(self, request, context):
         """Makes a user a member. Services only: people join by invitation. With a session in the same
         call, that person must hold members:update and a role not below the granted one.
-        Errors: ALREADY_A_MEMBER, USER_NOT_FOUND.
+        Errors: ALREADY_A_MEMBER, USER_NOT_FOUND, QUOTA_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrganizationMember(self, request, context):
+        """Reads one membership, also one's own. Needs members:read for others', or a service key. Errors: MEMBER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrganizationMembers(self, request, context):
-        """Lists the members, ordered by user_id. Needs members:read, or a service key.
+        """Lists the members, ordered by user_id, with names and addresses. Needs members:read, or a service key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOrganizationMember(self, request, context):
-        """Changes a member's role. Needs members:update. Errors: ROLE_ABOVE_CALLER, LAST_OWNER,
-        MEMBER_NOT_FOUND, ETAG_MISMATCH.
+        """Changes a member's role, or when it expires. Needs members:update. Services may without a session.
+        Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveOrganizationMember(self, request, context):
-        """Removes a member and all their project overrides in one transaction. Needs members:remove;
-        everybody may remove themselves. Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND.
+        """Removes a member, all their project overrides and the pending invitations they sent for a role above MEMBER, in
+        one transaction. Needs members:remove; everybody may remove themselves. Services may without a session.
+        Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveOrganization(self, request, context):
+        """Removes the caller, as RemoveOrganizationMember does. Errors: LAST_OWNER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +131,11 @@ def add_OrganizationMemberServiceServicer_to_server(servicer, server):
                     servicer.AddOrganizationMember,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberRequest.FromString,
                     response_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberResponse.SerializeToString,
+            ),
+            'GetOrganizationMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganizationMember,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberResponse.SerializeToString,
             ),
             'ListOrganizationMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrganizationMembers,
@@ -121,6 +151,11 @@ def add_OrganizationMemberServiceServicer_to_server(servicer, server):
                     servicer.RemoveOrganizationMember,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberRequest.FromString,
                     response_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberResponse.SerializeToString,
+            ),
+            'LeaveOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveOrganization,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -154,6 +189,33 @@ class OrganizationMemberService:
             '/tenancy.v1.OrganizationMemberService/AddOrganizationMember',
             protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberRequest.SerializeToString,
             protos_dot_tenancy_dot_v1_dot_organization__members__pb2.AddOrganizationMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganizationMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationMemberService/GetOrganizationMember',
+            protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organization__members__pb2.GetOrganizationMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -235,6 +297,33 @@ class OrganizationMemberService:
             '/tenancy.v1.OrganizationMemberService/RemoveOrganizationMember',
             protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberRequest.SerializeToString,
             protos_dot_tenancy_dot_v1_dot_organization__members__pb2.RemoveOrganizationMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationMemberService/LeaveOrganization',
+            protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organization__members__pb2.LeaveOrganizationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,18 +23,23 @@ class OrganizationMemberServiceStub:
     AddOrganizationMember: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.AddOrganizationMemberRequest, _organization_members_pb2.AddOrganizationMemberResponse]
     """Makes a user a member. Services only: people join by invitation. With a session in the same
     call, that person must hold members:update and a role not below the granted one.
-    Errors: ALREADY_A_MEMBER, USER_NOT_FOUND.
+    Errors: ALREADY_A_MEMBER, USER_NOT_FOUND, QUOTA_EXCEEDED.
     """
+    GetOrganizationMember: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.GetOrganizationMemberRequest, _organization_members_pb2.GetOrganizationMemberResponse]
+    """Reads one membership, also one's own. Needs members:read for others', or a service key. Errors: MEMBER_NOT_FOUND."""
     ListOrganizationMembers: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.ListOrganizationMembersRequest, _organization_members_pb2.ListOrganizationMembersResponse]
-    """Lists the members, ordered by user_id. Needs members:read, or a service key."""
+    """Lists the members, ordered by user_id, with names and addresses. Needs members:read, or a service key."""
     UpdateOrganizationMember: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.UpdateOrganizationMemberRequest, _organization_members_pb2.UpdateOrganizationMemberResponse]
-    """Changes a member's role. Needs members:update. Errors: ROLE_ABOVE_CALLER, LAST_OWNER,
-    MEMBER_NOT_FOUND, ETAG_MISMATCH.
+    """Changes a member's role, or when it expires. Needs members:update. Services may without a session.
+    Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
     """
     RemoveOrganizationMember: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.RemoveOrganizationMemberRequest, _organization_members_pb2.RemoveOrganizationMemberResponse]
-    """Removes a member and all their project overrides in one transaction. Needs members:remove;
-    everybody may remove themselves. Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND.
+    """Removes a member, all their project overrides and the pending invitations they sent for a role above MEMBER, in
+    one transaction. Needs members:remove; everybody may remove themselves. Services may without a session.
+    Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
     """
+    LeaveOrganization: _aio.UnaryUnaryMultiCallable[_organization_members_pb2.LeaveOrganizationRequest, _organization_members_pb2.LeaveOrganizationResponse]
+    """Removes the caller, as RemoveOrganizationMember does. Errors: LAST_OWNER."""
 
 class OrganizationMemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who belongs to an organization, and as what.
@@ -51,8 +56,16 @@ class OrganizationMemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_organization_members_pb2.AddOrganizationMemberResponse]:
         """Makes a user a member. Services only: people join by invitation. With a session in the same
         call, that person must hold members:update and a role not below the granted one.
-        Errors: ALREADY_A_MEMBER, USER_NOT_FOUND.
+        Errors: ALREADY_A_MEMBER, USER_NOT_FOUND, QUOTA_EXCEEDED.
         """
+
+    @_abc_1.abstractmethod
+    def GetOrganizationMember(
+        self,
+        request: _organization_members_pb2.GetOrganizationMemberRequest,
+        context: _aio.ServicerContext[_organization_members_pb2.GetOrganizationMemberRequest, _abc.Awaitable[_organization_members_pb2.GetOrganizationMemberResponse]],
+    ) -> _abc.Awaitable[_organization_members_pb2.GetOrganizationMemberResponse]:
+        """Reads one membership, also one's own. Needs members:read for others', or a service key. Errors: MEMBER_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListOrganizationMembers(
@@ -60,7 +73,7 @@ class OrganizationMemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organization_members_pb2.ListOrganizationMembersRequest,
         context: _aio.ServicerContext[_organization_members_pb2.ListOrganizationMembersRequest, _abc.Awaitable[_organization_members_pb2.ListOrganizationMembersResponse]],
     ) -> _abc.Awaitable[_organization_members_pb2.ListOrganizationMembersResponse]:
-        """Lists the members, ordered by user_id. Needs members:read, or a service key."""
+        """Lists the members, ordered by user_id, with names and addresses. Needs members:read, or a service key."""
 
     @_abc_1.abstractmethod
     def UpdateOrganizationMember(
@@ -68,8 +81,8 @@ class OrganizationMemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organization_members_pb2.UpdateOrganizationMemberRequest,
         context: _aio.ServicerContext[_organization_members_pb2.UpdateOrganizationMemberRequest, _abc.Awaitable[_organization_members_pb2.UpdateOrganizationMemberResponse]],
     ) -> _abc.Awaitable[_organization_members_pb2.UpdateOrganizationMemberResponse]:
-        """Changes a member's role. Needs members:update. Errors: ROLE_ABOVE_CALLER, LAST_OWNER,
-        MEMBER_NOT_FOUND, ETAG_MISMATCH.
+        """Changes a member's role, or when it expires. Needs members:update. Services may without a session.
+        Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod
@@ -78,8 +91,17 @@ class OrganizationMemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organization_members_pb2.RemoveOrganizationMemberRequest,
         context: _aio.ServicerContext[_organization_members_pb2.RemoveOrganizationMemberRequest, _abc.Awaitable[_organization_members_pb2.RemoveOrganizationMemberResponse]],
     ) -> _abc.Awaitable[_organization_members_pb2.RemoveOrganizationMemberResponse]:
-        """Removes a member and all their project overrides in one transaction. Needs members:remove;
-        everybody may remove themselves. Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND.
+        """Removes a member, all their project overrides and the pending invitations they sent for a role above MEMBER, in
+        one transaction. Needs members:remove; everybody may remove themselves. Services may without a session.
+        Errors: ROLE_ABOVE_CALLER, LAST_OWNER, MEMBER_NOT_FOUND, ETAG_MISMATCH.
         """
+
+    @_abc_1.abstractmethod
+    def LeaveOrganization(
+        self,
+        request: _organization_members_pb2.LeaveOrganizationRequest,
+        context: _aio.ServicerContext[_organization_members_pb2.LeaveOrganizationRequest, _abc.Awaitable[_organization_members_pb2.LeaveOrganizationResponse]],
+    ) -> _abc.Awaitable[_organization_members_pb2.LeaveOrganizationResponse]:
+        """Removes the caller, as RemoveOrganizationMember does. Errors: LAST_OWNER."""
 
 def add_OrganizationMemberServiceServicer_to_server(servicer: OrganizationMemberServiceServicer, server: _aio.Server) -> None: ...

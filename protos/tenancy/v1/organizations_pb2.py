@@ -24,11 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from protos.tenancy.v1 import changes_pb2 as protos_dot_tenancy_dot_v1_dot_changes__pb2
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/tenancy/v1/organizations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xfd\x02\n\x0cOrganization\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12I\n\x14\x64\x65\x66\x61ult_project_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x12\x64\x65\x66\x61ultProjectRole\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x34\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\ncallerRole\"q\n\x19\x43reateOrganizationRequest\x12\x12\n\x04slug\x18\x01 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"Z\n\x1a\x43reateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"a\n\x16GetOrganizationRequest\x12)\n\x0forganization_id\x18\x01 \x01(\tH\x00R\x0eorganizationId\x12\x14\n\x04slug\x18\x02 \x01(\tH\x00R\x04slugB\x06\n\x04name\"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"o\n\x18ListOrganizationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n\x19UpdateOrganizationRequest\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization2\xef\x04\n\x13OrganizationService\x12\x81\x01\n\x12\x43reateOrganization\x12%.tenancy.v1.CreateOrganizationRequest\x1a&.tenancy.v1.CreateOrganizationResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/organizations:\x01*\x12\xa8\x01\n\x0fGetOrganization\x12\".tenancy.v1.GetOrganizationRequest\x1a#.tenancy.v1.GetOrganizationResponse\"L\x82\xd3\xe4\x93\x02\x46\x12#/v1/organizations/{organization_id}Z\x1f\x12\x1d/v1/organizations/slug/{slug}\x12{\n\x11ListOrganizations\x12$.tenancy.v1.ListOrganizationsRequest\x1a%.tenancy.v1.ListOrganizationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\xab\x01\n\x12UpdateOrganization\x12%.tenancy.v1.UpdateOrganizationRequest\x1a&.tenancy.v1.UpdateOrganizationResponse\"F\x82\xd3\xe4\x93\x02@20/v1/organizations/{organization.organization_id}:\x0corganizationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/tenancy/v1/organizations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xc8\x05\n\x0cOrganization\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12I\n\x14\x64\x65\x66\x61ult_project_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x12\x64\x65\x66\x61ultProjectRole\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x34\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\ncallerRole\x12;\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x39\n\npurge_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tpurgeTime\x12@\n\x0fpublic_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12-\n\x12\x61uthorized_actions\x18\r \x03(\tR\x11\x61uthorizedActions\x12\x1c\n\townerless\x18\x0e \x01(\x08R\townerless\"\xb3\x01\n\x19\x43reateOrganizationRequest\x12\x12\n\x04slug\x18\x01 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12@\n\x0fpublic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\"Z\n\x1a\x43reateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"a\n\x16GetOrganizationRequest\x12)\n\x0forganization_id\x18\x01 \x01(\tH\x00R\x0eorganizationId\x12\x14\n\x04slug\x18\x02 \x01(\tH\x00R\x04slugB\x06\n\x04name\"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xaa\x01\n\x18ListOrganizationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\x12\x16\n\x06\x66ilter\x18\x05 \x01(\tR\x06\x66ilter\"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x01\n\x19UpdateOrganizationRequest\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xb2\x01\n\x19\x44\x65leteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x14\n\x05\x66orce\x18\x03 \x01(\x08R\x05\x66orce\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb1\x01\n\x1a\x44\x65leteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"e\n\x1bUndeleteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\\\n\x1cUndeleteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xb4\x01\n\x18TransferOwnershipRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb0\x01\n\x19TransferOwnershipResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\x8e\x01\n\x13RestoreOwnerRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"T\n\x14RestoreOwnerResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization2\x9f\t\n\x13OrganizationService\x12\x81\x01\n\x12\x43reateOrganization\x12%.tenancy.v1.CreateOrganizationRequest\x1a&.tenancy.v1.CreateOrganizationResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/organizations:\x01*\x12\xa8\x01\n\x0fGetOrganization\x12\".tenancy.v1.GetOrganizationRequest\x1a#.tenancy.v1.GetOrganizationResponse\"L\x82\xd3\xe4\x93\x02\x46\x12#/v1/organizations/{organization_id}Z\x1f\x12\x1d/v1/organizations/slug/{slug}\x12{\n\x11ListOrganizations\x12$.tenancy.v1.ListOrganizationsRequest\x1a%.tenancy.v1.ListOrganizationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\xab\x01\n\x12UpdateOrganization\x12%.tenancy.v1.UpdateOrganizationRequest\x1a&.tenancy.v1.UpdateOrganizationResponse\"F\x82\xd3\xe4\x93\x02@20/v1/organizations/{organization.organization_id}:\x0corganization\x12\x90\x01\n\x12\x44\x65leteOrganization\x12%.tenancy.v1.DeleteOrganizationRequest\x1a&.tenancy.v1.DeleteOrganizationResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/organizations/{organization_id}\x12\xa2\x01\n\x14UndeleteOrganization\x12\'.tenancy.v1.UndeleteOrganizationRequest\x1a(.tenancy.v1.UndeleteOrganizationResponse\"7\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}:undelete:\x01*\x12\xa2\x01\n\x11TransferOwnership\x12$.tenancy.v1.TransferOwnershipRequest\x1a%.tenancy.v1.TransferOwnershipResponse\"@\x82\xd3\xe4\x93\x02:\"5/v1/organizations/{organization_id}:transferOwnership:\x01*\x12Q\n\x0cRestoreOwner\x12\x1f.tenancy.v1.RestoreOwnerRequest\x1a .tenancy.v1.RestoreOwnerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,24 +45,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['ListOrganizations']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/organizations'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganization']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['UpdateOrganization']._serialized_options = b'\202\323\344\223\002@20/v1/organizations/{organization.organization_id}:\014organization'
-  _globals['_ORGANIZATION']._serialized_start=182
-  _globals['_ORGANIZATION']._serialized_end=563
-  _globals['_CREATEORGANIZATIONREQUEST']._serialized_start=565
-  _globals['_CREATEORGANIZATIONREQUEST']._serialized_end=678
-  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_start=680
-  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_end=770
-  _globals['_GETORGANIZATIONREQUEST']._serialized_start=772
-  _globals['_GETORGANIZATIONREQUEST']._serialized_end=869
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=871
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=958
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=960
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=1071
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=1074
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=1205
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=1208
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=1358
-  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_start=1360
-  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_end=1450
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=1453
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=2076
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['DeleteOrganization']._loaded_options = None
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['DeleteOrganization']._serialized_options = b'\202\323\344\223\002%*#/v1/organizations/{organization_id}'
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['UndeleteOrganization']._loaded_options = None
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['UndeleteOrganization']._serialized_options = b'\202\323\344\223\0021\",/v1/organizations/{organization_id}:undelete:\001*'
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['TransferOwnership']._loaded_options = None
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['TransferOwnership']._serialized_options = b'\202\323\344\223\002:\"5/v1/organizations/{organization_id}:transferOwnership:\001*'
+  _globals['_ORGANIZATION']._serialized_start=245
+  _globals['_ORGANIZATION']._serialized_end=957
+  _globals['_CREATEORGANIZATIONREQUEST']._serialized_start=960
+  _globals['_CREATEORGANIZATIONREQUEST']._serialized_end=1139
+  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_start=1141
+  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_end=1231
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=1233
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=1330
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=1332
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=1419
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=1422
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=1592
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=1595
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=1726
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=1729
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=1910
+  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_start=1912
+  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_end=2002
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=2005
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=2183
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=2186
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=2363
+  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_start=2365
+  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_end=2466
+  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_start=2468
+  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_end=2560
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2563
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2743
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2746
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2922
+  _globals['_RESTOREOWNERREQUEST']._serialized_start=2925
+  _globals['_RESTOREOWNERREQUEST']._serialized_end=3067
+  _globals['_RESTOREOWNERRESPONSE']._serialized_start=3069
+  _globals['_RESTOREOWNERRESPONSE']._serialized_end=3153
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=3156
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=4339
 # @@protoc_insertion_point(module_scope)

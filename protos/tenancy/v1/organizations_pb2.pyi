@@ -7,8 +7,10 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from protos.tenancy.v1 import changes_pb2 as _changes_pb2
 from protos.tenancy.v1 import roles_pb2 as _roles_pb2
 import builtins as _builtins
 import sys
@@ -33,10 +35,16 @@ class Organization(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     CALLER_ROLE_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
+    PUBLIC_METADATA_FIELD_NUMBER: _builtins.int
+    PRIVATE_METADATA_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_ACTIONS_FIELD_NUMBER: _builtins.int
+    OWNERLESS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """UUIDv7."""
     slug: _builtins.str
-    """3 to 40 of a-z, 0-9 and single hyphens inside; unique."""
+    """3 to 40 of a-z, 0-9 and single hyphens inside; unique, also against deleted ones until they are purged."""
     display_name: _builtins.str
     """1 to 100 characters; the slug if none was given."""
     default_project_role: _roles_pb2.ProjectRole.ValueType
@@ -45,10 +53,34 @@ class Organization(_message.Message):
     """Changes with every update (AIP-154)."""
     caller_role: _roles_pb2.OrgRole.ValueType
     """The caller's role in it; unspecified when a service without a session asks."""
+    ownerless: _builtins.bool
+    """Its last owner is gone and nobody could succeed them: RestoreOwner repairs it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """Set once it is deleted."""
+
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """When a deleted one goes for good."""
+
+    @_builtins.property
+    def public_metadata(self) -> _struct_pb2.Struct:
+        """For the product; every member can read it. At most 8,192 bytes as JSON and 10 levels."""
+
+    @_builtins.property
+    def private_metadata(self) -> _struct_pb2.Struct:
+        """Only services see it; the same limits."""
+
+    @_builtins.property
+    def authorized_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller may do in it: the organization permissions they hold, also of the deployment's own. Empty for
+        services without a session.
+        """
+
     def __init__(
         self,
         *,
@@ -60,10 +92,16 @@ class Organization(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         caller_role: _roles_pb2.OrgRole.ValueType = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
+        public_metadata: _struct_pb2.Struct | None = ...,
+        private_metadata: _struct_pb2.Struct | None = ...,
+        authorized_actions: _abc.Iterable[_builtins.str] | None = ...,
+        ownerless: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "private_metadata", b"private_metadata", "public_metadata", b"public_metadata", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_role", b"caller_role", "create_time", b"create_time", "default_project_role", b"default_project_role", "display_name", b"display_name", "etag", b"etag", "organization_id", b"organization_id", "slug", b"slug", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorized_actions", b"authorized_actions", "caller_role", b"caller_role", "create_time", b"create_time", "default_project_role", b"default_project_role", "delete_time", b"delete_time", "display_name", b"display_name", "etag", b"etag", "organization_id", b"organization_id", "ownerless", b"ownerless", "private_metadata", b"private_metadata", "public_metadata", b"public_metadata", "purge_time", b"purge_time", "slug", b"slug", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -76,22 +114,28 @@ class CreateOrganizationRequest(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PUBLIC_METADATA_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
-    """3 to 40 of a-z, 0-9 and single hyphens inside."""
+    """3 to 40 of a-z, 0-9 and single hyphens inside; upper case is lowered. Some words are reserved."""
     display_name: _builtins.str
     """0 to 100 characters; empty: the slug."""
     request_id: _builtins.str
     """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    @_builtins.property
+    def public_metadata(self) -> _struct_pb2.Struct:
+        """At most 8,192 bytes as JSON and 10 levels."""
+
     def __init__(
         self,
         *,
         slug: _builtins.str = ...,
         display_name: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        public_metadata: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["public_metadata", b"public_metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "request_id", b"request_id", "slug", b"slug"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "public_metadata", b"public_metadata", "request_id", b"request_id", "slug", b"slug"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,22 +212,30 @@ class ListOrganizationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """0 means 50; more than 1,000 means 1,000; negative is refused (AIP-158)."""
     page_token: _builtins.str
     """From the previous page, with all other fields unchanged."""
     user_id: _builtins.str
     """Services only: whose organizations."""
+    show_deleted: _builtins.bool
+    """Services without a session only: deleted ones too."""
+    filter: _builtins.str
+    """AIP-160, at most 1,000 characters: role (as caller_role: role = "OWNER"), ownerless (services: ownerless = true)."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,23 +271,29 @@ class UpdateOrganizationRequest(_message.Message):
 
     ORGANIZATION_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
     @_builtins.property
     def organization(self) -> Global___Organization:
         """`organization_id` says which one."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Paths: slug, display_name, default_project_role. Empty: the fields that are set (AIP-134)."""
+        """Paths: slug, display_name, default_project_role, public_metadata, private_metadata. Empty: the fields that are
+        set (AIP-134).
+        """
 
     def __init__(
         self,
         *,
         organization: Global___Organization | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,3 +318,226 @@ class UpdateOrganizationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateOrganizationResponse: _TypeAlias = UpdateOrganizationResponse  # noqa: Y015
+
+@_typing.final
+class DeleteOrganizationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    etag: _builtins.str
+    """Optional: delete it only if it still has this etag."""
+    force: _builtins.bool
+    """Also with projects in it."""
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    validate_only: _builtins.bool
+    """Change nothing: only check, and tell in `changes` who would gain or lose what (AIP-163)."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "force", b"force", "organization_id", b"organization_id", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOrganizationRequest: _TypeAlias = DeleteOrganizationRequest  # noqa: Y015
+
+@_typing.final
+class DeleteOrganizationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    change_count: _builtins.int
+    @_builtins.property
+    def organization(self) -> Global___Organization: ...
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_changes_pb2.AccessChange]:
+        """With `validate_only`: at most 1,000 of them; `change_count` counts all."""
+
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+        changes: _abc.Iterable[_changes_pb2.AccessChange] | None = ...,
+        change_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_count", b"change_count", "changes", b"changes", "organization", b"organization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOrganizationResponse: _TypeAlias = DeleteOrganizationResponse  # noqa: Y015
+
+@_typing.final
+class UndeleteOrganizationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteOrganizationRequest: _TypeAlias = UndeleteOrganizationRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteOrganizationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def organization(self) -> Global___Organization: ...
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteOrganizationResponse: _TypeAlias = UndeleteOrganizationResponse  # noqa: Y015
+
+@_typing.final
+class TransferOwnershipRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    user_id: _builtins.str
+    """Who becomes OWNER: an active member."""
+    etag: _builtins.str
+    """Optional: only if the organization still has this etag."""
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    validate_only: _builtins.bool
+    """Change nothing: only check, and tell in `changes` who would gain or lose what (AIP-163)."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "organization_id", b"organization_id", "request_id", b"request_id", "user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnershipRequest: _TypeAlias = TransferOwnershipRequest  # noqa: Y015
+
+@_typing.final
+class TransferOwnershipResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    change_count: _builtins.int
+    @_builtins.property
+    def organization(self) -> Global___Organization:
+        """As the caller, now ADMIN, sees it."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_changes_pb2.AccessChange]:
+        """With `validate_only`: at most 1,000 of them; `change_count` counts all."""
+
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+        changes: _abc.Iterable[_changes_pb2.AccessChange] | None = ...,
+        change_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_count", b"change_count", "changes", b"changes", "organization", b"organization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferOwnershipResponse: _TypeAlias = TransferOwnershipResponse  # noqa: Y015
+
+@_typing.final
+class RestoreOwnerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    user_id: _builtins.str
+    reason: _builtins.str
+    """1 to 500 characters; kept in the audit."""
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "reason", b"reason", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreOwnerRequest: _TypeAlias = RestoreOwnerRequest  # noqa: Y015
+
+@_typing.final
+class RestoreOwnerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def organization(self) -> Global___Organization: ...
+    def __init__(
+        self,
+        *,
+        organization: Global___Organization | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreOwnerResponse: _TypeAlias = RestoreOwnerResponse  # noqa: Y015

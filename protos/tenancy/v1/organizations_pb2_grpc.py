@@ -56,6 +56,26 @@ class OrganizationServiceStub:
                 request_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
                 response_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationResponse.FromString,
                 _registered_method=True)
+        self.DeleteOrganization = channel.unary_unary(
+                '/tenancy.v1.OrganizationService/DeleteOrganization',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationResponse.FromString,
+                _registered_method=True)
+        self.UndeleteOrganization = channel.unary_unary(
+                '/tenancy.v1.OrganizationService/UndeleteOrganization',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationResponse.FromString,
+                _registered_method=True)
+        self.TransferOwnership = channel.unary_unary(
+                '/tenancy.v1.OrganizationService/TransferOwnership',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipResponse.FromString,
+                _registered_method=True)
+        self.RestoreOwner = channel.unary_unary(
+                '/tenancy.v1.OrganizationService/RestoreOwner',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
@@ -64,14 +84,14 @@ class OrganizationServiceServicer:
     """
 
     def CreateOrganization(self, request, context):
-        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN.
+        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrganization(self, request, context):
-        """Reads one by id or by slug. Needs organization:read, or a service key.
+        """Reads one by id or by slug, also by a slug it had before. Needs organization:read, or a service key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,15 +99,49 @@ class OrganizationServiceServicer:
 
     def ListOrganizations(self, request, context):
         """Lists the caller's organizations, each with the caller's role, oldest first. A service with a
-        key and no session lists those of `user_id`, or all.
+        key and no session lists those of `user_id`, or all; only such a service sees deleted ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOrganization(self, request, context):
-        """Changes the fields named by `update_mask`: slug, display_name, default_project_role.
-        Needs organization:update. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """Changes the fields named by `update_mask`: slug, display_name, default_project_role, public_metadata.
+        Needs organization:update. Services without a session may change both kinds of metadata, and nothing else.
+        After a change of the slug the old one keeps leading here. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOrganization(self, request, context):
+        """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time`
+        (ORGANIZATION_PURGE_DAYS). Needs organization:delete. Errors: ORGANIZATION_NOT_EMPTY without `force` when it
+        has projects, ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteOrganization(self, request, context):
+        """Takes a deletion back, with all members, roles and projects as they were. For its owners, and for services.
+        Undeleting what is not deleted is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferOwnership(self, request, context):
+        """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
+        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreOwner(self, request, context):
+        """Gives an organization that lost all its owners a new one, who becomes a member if they are none. Services
+        without a session only. Errors: OWNER_EXISTS, USER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +169,26 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     servicer.UpdateOrganization,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.FromString,
                     response_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationResponse.SerializeToString,
+            ),
+            'DeleteOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOrganization,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationResponse.SerializeToString,
+            ),
+            'UndeleteOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteOrganization,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationResponse.SerializeToString,
+            ),
+            'TransferOwnership': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferOwnership,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipResponse.SerializeToString,
+            ),
+            'RestoreOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreOwner,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +301,114 @@ class OrganizationService:
             '/tenancy.v1.OrganizationService/UpdateOrganization',
             protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationRequest.SerializeToString,
             protos_dot_tenancy_dot_v1_dot_organizations__pb2.UpdateOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationService/DeleteOrganization',
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.DeleteOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationService/UndeleteOrganization',
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.UndeleteOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferOwnership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationService/TransferOwnership',
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.TransferOwnershipResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.OrganizationService/RestoreOwner',
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_organizations__pb2.RestoreOwnerResponse.FromString,
             options,
             channel_credentials,
             insecure,

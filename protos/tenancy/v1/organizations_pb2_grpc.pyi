@@ -19,16 +19,34 @@ class OrganizationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.CreateOrganizationRequest, _organizations_pb2.CreateOrganizationResponse]
-    """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN."""
+    """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
     GetOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.GetOrganizationRequest, _organizations_pb2.GetOrganizationResponse]
-    """Reads one by id or by slug. Needs organization:read, or a service key."""
+    """Reads one by id or by slug, also by a slug it had before. Needs organization:read, or a service key."""
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_organizations_pb2.ListOrganizationsRequest, _organizations_pb2.ListOrganizationsResponse]
     """Lists the caller's organizations, each with the caller's role, oldest first. A service with a
-    key and no session lists those of `user_id`, or all.
+    key and no session lists those of `user_id`, or all; only such a service sees deleted ones.
     """
     UpdateOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.UpdateOrganizationRequest, _organizations_pb2.UpdateOrganizationResponse]
-    """Changes the fields named by `update_mask`: slug, display_name, default_project_role.
-    Needs organization:update. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+    """Changes the fields named by `update_mask`: slug, display_name, default_project_role, public_metadata.
+    Needs organization:update. Services without a session may change both kinds of metadata, and nothing else.
+    After a change of the slug the old one keeps leading here. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+    """
+    DeleteOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.DeleteOrganizationRequest, _organizations_pb2.DeleteOrganizationResponse]
+    """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time`
+    (ORGANIZATION_PURGE_DAYS). Needs organization:delete. Errors: ORGANIZATION_NOT_EMPTY without `force` when it
+    has projects, ETAG_MISMATCH.
+    """
+    UndeleteOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.UndeleteOrganizationRequest, _organizations_pb2.UndeleteOrganizationResponse]
+    """Takes a deletion back, with all members, roles and projects as they were. For its owners, and for services.
+    Undeleting what is not deleted is no error.
+    """
+    TransferOwnership: _aio.UnaryUnaryMultiCallable[_organizations_pb2.TransferOwnershipRequest, _organizations_pb2.TransferOwnershipResponse]
+    """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
+    Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+    """
+    RestoreOwner: _aio.UnaryUnaryMultiCallable[_organizations_pb2.RestoreOwnerRequest, _organizations_pb2.RestoreOwnerResponse]
+    """Gives an organization that lost all its owners a new one, who becomes a member if they are none. Services
+    without a session only. Errors: OWNER_EXISTS, USER_NOT_FOUND.
     """
 
 class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -42,7 +60,7 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organizations_pb2.CreateOrganizationRequest,
         context: _aio.ServicerContext[_organizations_pb2.CreateOrganizationRequest, _abc.Awaitable[_organizations_pb2.CreateOrganizationResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.CreateOrganizationResponse]:
-        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN."""
+        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
 
     @_abc_1.abstractmethod
     def GetOrganization(
@@ -50,7 +68,7 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organizations_pb2.GetOrganizationRequest,
         context: _aio.ServicerContext[_organizations_pb2.GetOrganizationRequest, _abc.Awaitable[_organizations_pb2.GetOrganizationResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.GetOrganizationResponse]:
-        """Reads one by id or by slug. Needs organization:read, or a service key."""
+        """Reads one by id or by slug, also by a slug it had before. Needs organization:read, or a service key."""
 
     @_abc_1.abstractmethod
     def ListOrganizations(
@@ -59,7 +77,7 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_organizations_pb2.ListOrganizationsRequest, _abc.Awaitable[_organizations_pb2.ListOrganizationsResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.ListOrganizationsResponse]:
         """Lists the caller's organizations, each with the caller's role, oldest first. A service with a
-        key and no session lists those of `user_id`, or all.
+        key and no session lists those of `user_id`, or all; only such a service sees deleted ones.
         """
 
     @_abc_1.abstractmethod
@@ -68,8 +86,50 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organizations_pb2.UpdateOrganizationRequest,
         context: _aio.ServicerContext[_organizations_pb2.UpdateOrganizationRequest, _abc.Awaitable[_organizations_pb2.UpdateOrganizationResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.UpdateOrganizationResponse]:
-        """Changes the fields named by `update_mask`: slug, display_name, default_project_role.
-        Needs organization:update. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """Changes the fields named by `update_mask`: slug, display_name, default_project_role, public_metadata.
+        Needs organization:update. Services without a session may change both kinds of metadata, and nothing else.
+        After a change of the slug the old one keeps leading here. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteOrganization(
+        self,
+        request: _organizations_pb2.DeleteOrganizationRequest,
+        context: _aio.ServicerContext[_organizations_pb2.DeleteOrganizationRequest, _abc.Awaitable[_organizations_pb2.DeleteOrganizationResponse]],
+    ) -> _abc.Awaitable[_organizations_pb2.DeleteOrganizationResponse]:
+        """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time`
+        (ORGANIZATION_PURGE_DAYS). Needs organization:delete. Errors: ORGANIZATION_NOT_EMPTY without `force` when it
+        has projects, ETAG_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteOrganization(
+        self,
+        request: _organizations_pb2.UndeleteOrganizationRequest,
+        context: _aio.ServicerContext[_organizations_pb2.UndeleteOrganizationRequest, _abc.Awaitable[_organizations_pb2.UndeleteOrganizationResponse]],
+    ) -> _abc.Awaitable[_organizations_pb2.UndeleteOrganizationResponse]:
+        """Takes a deletion back, with all members, roles and projects as they were. For its owners, and for services.
+        Undeleting what is not deleted is no error.
+        """
+
+    @_abc_1.abstractmethod
+    def TransferOwnership(
+        self,
+        request: _organizations_pb2.TransferOwnershipRequest,
+        context: _aio.ServicerContext[_organizations_pb2.TransferOwnershipRequest, _abc.Awaitable[_organizations_pb2.TransferOwnershipResponse]],
+    ) -> _abc.Awaitable[_organizations_pb2.TransferOwnershipResponse]:
+        """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
+        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def RestoreOwner(
+        self,
+        request: _organizations_pb2.RestoreOwnerRequest,
+        context: _aio.ServicerContext[_organizations_pb2.RestoreOwnerRequest, _abc.Awaitable[_organizations_pb2.RestoreOwnerResponse]],
+    ) -> _abc.Awaitable[_organizations_pb2.RestoreOwnerResponse]:
+        """Gives an organization that lost all its owners a new one, who becomes a member if they are none. Services
+        without a session only. Errors: OWNER_EXISTS, USER_NOT_FOUND.
         """
 
 def add_OrganizationServiceServicer_to_server(servicer: OrganizationServiceServicer, server: _aio.Server) -> None: ...

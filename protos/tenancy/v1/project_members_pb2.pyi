@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from protos.tenancy.v1 import changes_pb2 as _changes_pb2
 from protos.tenancy.v1 import roles_pb2 as _roles_pb2
 import builtins as _builtins
 import sys
@@ -32,6 +33,11 @@ class ProjectMember(_message.Message):
     INHERITED_FROM_ORG_FIELD_NUMBER: _builtins.int
     ORGANIZATION_ROLE_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    SET_BY_USER_ID_FIELD_NUMBER: _builtins.int
+    SET_BY_SERVICE_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     organization_id: _builtins.str
     user_id: _builtins.str
@@ -41,9 +47,19 @@ class ProjectMember(_message.Message):
     inherited_from_org: _builtins.bool
     """False exactly when `role` was set on this project."""
     organization_role: _roles_pb2.OrgRole.ValueType
+    set_by_user_id: _builtins.str
+    """Who set the override: a person, or a service by the name of its key."""
+    set_by_service: _builtins.str
+    email: _builtins.str
+    """From identity at this moment, when members are read or listed."""
+    display_name: _builtins.str
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the override was set; empty for an inherited role."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the override ends and the role is inherited again; empty: never, or there is none."""
 
     def __init__(
         self,
@@ -56,16 +72,63 @@ class ProjectMember(_message.Message):
         inherited_from_org: _builtins.bool = ...,
         organization_role: _roles_pb2.OrgRole.ValueType = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        set_by_user_id: _builtins.str = ...,
+        set_by_service: _builtins.str = ...,
+        email: _builtins.str = ...,
+        display_name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "update_time", b"update_time", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal", "update_time", b"update_time", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inherited_from_org", b"inherited_from_org", "organization_id", b"organization_id", "organization_role", b"organization_role", "principal", b"principal", "project_id", b"project_id", "role", b"role", "source", b"source", "update_time", b"update_time", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "expire_time", b"expire_time", "inherited_from_org", b"inherited_from_org", "organization_id", b"organization_id", "organization_role", b"organization_role", "principal", b"principal", "project_id", b"project_id", "role", b"role", "set_by_service", b"set_by_service", "set_by_user_id", b"set_by_user_id", "source", b"source", "update_time", b"update_time", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_principal: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType_principal: _TypeAlias = _typing.Literal["principal", b"principal"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_principal) -> _WhichOneofReturnType_principal | None: ...
 
 Global___ProjectMember: _TypeAlias = ProjectMember  # noqa: Y015
+
+@_typing.final
+class GetProjectMemberRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    user_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_id", b"project_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProjectMemberRequest: _TypeAlias = GetProjectMemberRequest  # noqa: Y015
+
+@_typing.final
+class GetProjectMemberResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def member(self) -> Global___ProjectMember: ...
+    def __init__(
+        self,
+        *,
+        member: Global___ProjectMember | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProjectMemberResponse: _TypeAlias = GetProjectMemberResponse  # noqa: Y015
 
 @_typing.final
 class ListProjectMembersRequest(_message.Message):
@@ -125,20 +188,34 @@ class SetProjectRoleRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     user_id: _builtins.str
     role: _roles_pb2.ProjectRole.ValueType
     """NONE, VIEWER, EDITOR or ADMIN."""
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    validate_only: _builtins.bool
+    """Change nothing: only check, and tell in `changes` who would gain or lose what (AIP-163)."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional, in the future: then the role is inherited again."""
+
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         role: _roles_pb2.ProjectRole.ValueType = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "project_id", b"project_id", "role", b"role", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal", "project_id", b"project_id", "request_id", b"request_id", "role", b"role", "user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_principal: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType_principal: _TypeAlias = _typing.Literal["principal", b"principal"]  # noqa: Y015
@@ -151,16 +228,25 @@ class SetProjectRoleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    change_count: _builtins.int
     @_builtins.property
     def member(self) -> Global___ProjectMember: ...
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_changes_pb2.AccessChange]:
+        """With `validate_only`: at most 1,000 of them; `change_count` counts all."""
+
     def __init__(
         self,
         *,
         member: Global___ProjectMember | None = ...,
+        changes: _abc.Iterable[_changes_pb2.AccessChange] | None = ...,
+        change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_count", b"change_count", "changes", b"changes", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,17 +258,25 @@ class ClearProjectRoleRequest(_message.Message):
 
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     user_id: _builtins.str
+    request_id: _builtins.str
+    """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    validate_only: _builtins.bool
+    """Change nothing: only check, and tell in `changes` who would gain or lose what (AIP-163)."""
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "project_id", b"project_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "project_id", b"project_id", "request_id", b"request_id", "user_id", b"user_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_principal: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType_principal: _TypeAlias = _typing.Literal["principal", b"principal"]  # noqa: Y015
@@ -195,16 +289,25 @@ class ClearProjectRoleResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    CHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    change_count: _builtins.int
     @_builtins.property
     def member(self) -> Global___ProjectMember: ...
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_changes_pb2.AccessChange]:
+        """With `validate_only`: at most 1,000 of them; `change_count` counts all."""
+
     def __init__(
         self,
         *,
         member: Global___ProjectMember | None = ...,
+        changes: _abc.Iterable[_changes_pb2.AccessChange] | None = ...,
+        change_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_count", b"change_count", "changes", b"changes", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

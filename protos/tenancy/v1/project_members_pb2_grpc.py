@@ -35,6 +35,11 @@ class ProjectMemberServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GetProjectMember = channel.unary_unary(
+                '/tenancy.v1.ProjectMemberService/GetProjectMember',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberResponse.FromString,
+                _registered_method=True)
         self.ListProjectMembers = channel.unary_unary(
                 '/tenancy.v1.ProjectMemberService/ListProjectMembers',
                 request_serializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.ListProjectMembersRequest.SerializeToString,
@@ -56,6 +61,14 @@ class ProjectMemberServiceServicer:
     """Roles on one project: inherited from the organization unless overridden, in either direction.
     """
 
+    def GetProjectMember(self, request, context):
+        """What one member is on the project, and why. Needs project_members:read for others', or a service key.
+        Errors: MEMBER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProjectMembers(self, request, context):
         """Lists, ordered by user_id, every member of the organization who has a role on the project or an
         override there. Needs project_members:read, or a service key.
@@ -66,7 +79,8 @@ class ProjectMemberServiceServicer:
 
     def SetProjectRole(self, request, context):
         """Overrides a member's role on this project, higher or lower; NONE locks them out of it.
-        Needs project_members:update. Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
+        Needs project_members:update. Services may without a session.
+        Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +88,7 @@ class ProjectMemberServiceServicer:
 
     def ClearProjectRole(self, request, context):
         """Removes the override: the role is inherited again. Clearing what is not there is no error.
-        Needs project_members:update. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
+        Needs project_members:update. Services may without a session. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +97,11 @@ class ProjectMemberServiceServicer:
 
 def add_ProjectMemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetProjectMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProjectMember,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberResponse.SerializeToString,
+            ),
             'ListProjectMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProjectMembers,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_project__members__pb2.ListProjectMembersRequest.FromString,
@@ -109,6 +128,33 @@ def add_ProjectMemberServiceServicer_to_server(servicer, server):
 class ProjectMemberService:
     """Roles on one project: inherited from the organization unless overridden, in either direction.
     """
+
+    @staticmethod
+    def GetProjectMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.ProjectMemberService/GetProjectMember',
+            protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_project__members__pb2.GetProjectMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListProjectMembers(request,

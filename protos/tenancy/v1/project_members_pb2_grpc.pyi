@@ -16,21 +16,36 @@ class ProjectMemberServiceStub:
     """Roles on one project: inherited from the organization unless overridden, in either direction."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    GetProjectMember: _aio.UnaryUnaryMultiCallable[_project_members_pb2.GetProjectMemberRequest, _project_members_pb2.GetProjectMemberResponse]
+    """What one member is on the project, and why. Needs project_members:read for others', or a service key.
+    Errors: MEMBER_NOT_FOUND.
+    """
     ListProjectMembers: _aio.UnaryUnaryMultiCallable[_project_members_pb2.ListProjectMembersRequest, _project_members_pb2.ListProjectMembersResponse]
     """Lists, ordered by user_id, every member of the organization who has a role on the project or an
     override there. Needs project_members:read, or a service key.
     """
     SetProjectRole: _aio.UnaryUnaryMultiCallable[_project_members_pb2.SetProjectRoleRequest, _project_members_pb2.SetProjectRoleResponse]
     """Overrides a member's role on this project, higher or lower; NONE locks them out of it.
-    Needs project_members:update. Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
+    Needs project_members:update. Services may without a session.
+    Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
     """
     ClearProjectRole: _aio.UnaryUnaryMultiCallable[_project_members_pb2.ClearProjectRoleRequest, _project_members_pb2.ClearProjectRoleResponse]
     """Removes the override: the role is inherited again. Clearing what is not there is no error.
-    Needs project_members:update. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
+    Needs project_members:update. Services may without a session. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
     """
 
 class ProjectMemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """Roles on one project: inherited from the organization unless overridden, in either direction."""
+
+    @_abc_1.abstractmethod
+    def GetProjectMember(
+        self,
+        request: _project_members_pb2.GetProjectMemberRequest,
+        context: _aio.ServicerContext[_project_members_pb2.GetProjectMemberRequest, _abc.Awaitable[_project_members_pb2.GetProjectMemberResponse]],
+    ) -> _abc.Awaitable[_project_members_pb2.GetProjectMemberResponse]:
+        """What one member is on the project, and why. Needs project_members:read for others', or a service key.
+        Errors: MEMBER_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListProjectMembers(
@@ -49,7 +64,8 @@ class ProjectMemberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_project_members_pb2.SetProjectRoleRequest, _abc.Awaitable[_project_members_pb2.SetProjectRoleResponse]],
     ) -> _abc.Awaitable[_project_members_pb2.SetProjectRoleResponse]:
         """Overrides a member's role on this project, higher or lower; NONE locks them out of it.
-        Needs project_members:update. Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
+        Needs project_members:update. Services may without a session.
+        Errors: MEMBER_NOT_FOUND, OWNER_NOT_OVERRIDABLE, ROLE_ABOVE_CALLER.
         """
 
     @_abc_1.abstractmethod
@@ -59,7 +75,7 @@ class ProjectMemberServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_project_members_pb2.ClearProjectRoleRequest, _abc.Awaitable[_project_members_pb2.ClearProjectRoleResponse]],
     ) -> _abc.Awaitable[_project_members_pb2.ClearProjectRoleResponse]:
         """Removes the override: the role is inherited again. Clearing what is not there is no error.
-        Needs project_members:update. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
+        Needs project_members:update. Services may without a session. Errors: MEMBER_NOT_FOUND, ROLE_ABOVE_CALLER.
         """
 
 def add_ProjectMemberServiceServicer_to_server(servicer: ProjectMemberServiceServicer, server: _aio.Server) -> None: ...

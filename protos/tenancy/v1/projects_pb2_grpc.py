@@ -56,6 +56,16 @@ class ProjectServiceStub:
                 request_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectRequest.SerializeToString,
                 response_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectResponse.FromString,
                 _registered_method=True)
+        self.DeleteProject = channel.unary_unary(
+                '/tenancy.v1.ProjectService/DeleteProject',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectResponse.FromString,
+                _registered_method=True)
+        self.UndeleteProject = channel.unary_unary(
+                '/tenancy.v1.ProjectService/UndeleteProject',
+                request_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectRequest.SerializeToString,
+                response_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectServiceServicer:
@@ -64,14 +74,14 @@ class ProjectServiceServicer:
     """
 
     def CreateProject(self, request, context):
-        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN.
+        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProject(self, request, context):
-        """Reads one. Needs project:read, or a service key.
+        """Reads one by id, or by its slug in an organization. Needs project:read, or a service key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,15 +89,32 @@ class ProjectServiceServicer:
 
     def ListProjects(self, request, context):
         """Lists the organization's projects that the caller can see, each with the caller's role, oldest
-        first. Needs organization:read. A service with a key and no session lists all.
+        first. Needs organization:read. A service with a key and no session lists all. Deleted ones are shown to those
+        who may undelete them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """Changes the fields named by `update_mask`: slug, display_name. Needs project:update.
-        Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """Changes the fields named by `update_mask`: slug, display_name, public_metadata. Needs project:update. Services
+        without a session may change both kinds of metadata, and nothing else. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteProject(self, request, context):
+        """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
+        Needs project:delete. Errors: ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteProject(self, request, context):
+        """Takes a deletion back, with all roles as they were. Needs project:delete, as it would be without the deletion;
+        or a service key. Undeleting what is not deleted is no error. Errors: QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +142,16 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.UpdateProject,
                     request_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectRequest.FromString,
                     response_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectResponse.SerializeToString,
+            ),
+            'DeleteProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteProject,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectResponse.SerializeToString,
+            ),
+            'UndeleteProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteProject,
+                    request_deserializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectRequest.FromString,
+                    response_serializer=protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -227,6 +264,60 @@ class ProjectService:
             '/tenancy.v1.ProjectService/UpdateProject',
             protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectRequest.SerializeToString,
             protos_dot_tenancy_dot_v1_dot_projects__pb2.UpdateProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.ProjectService/DeleteProject',
+            protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_projects__pb2.DeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tenancy.v1.ProjectService/UndeleteProject',
+            protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectRequest.SerializeToString,
+            protos_dot_tenancy_dot_v1_dot_projects__pb2.UndeleteProjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,16 +19,25 @@ class ProjectServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.CreateProjectRequest, _projects_pb2.CreateProjectResponse]
-    """Creates a project. Needs projects:create. Errors: SLUG_TAKEN."""
+    """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
     GetProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.GetProjectRequest, _projects_pb2.GetProjectResponse]
-    """Reads one. Needs project:read, or a service key."""
+    """Reads one by id, or by its slug in an organization. Needs project:read, or a service key."""
     ListProjects: _aio.UnaryUnaryMultiCallable[_projects_pb2.ListProjectsRequest, _projects_pb2.ListProjectsResponse]
     """Lists the organization's projects that the caller can see, each with the caller's role, oldest
-    first. Needs organization:read. A service with a key and no session lists all.
+    first. Needs organization:read. A service with a key and no session lists all. Deleted ones are shown to those
+    who may undelete them.
     """
     UpdateProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.UpdateProjectRequest, _projects_pb2.UpdateProjectResponse]
-    """Changes the fields named by `update_mask`: slug, display_name. Needs project:update.
-    Errors: SLUG_TAKEN, ETAG_MISMATCH.
+    """Changes the fields named by `update_mask`: slug, display_name, public_metadata. Needs project:update. Services
+    without a session may change both kinds of metadata, and nothing else. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+    """
+    DeleteProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.DeleteProjectRequest, _projects_pb2.DeleteProjectResponse]
+    """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
+    Needs project:delete. Errors: ETAG_MISMATCH.
+    """
+    UndeleteProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.UndeleteProjectRequest, _projects_pb2.UndeleteProjectResponse]
+    """Takes a deletion back, with all roles as they were. Needs project:delete, as it would be without the deletion;
+    or a service key. Undeleting what is not deleted is no error. Errors: QUOTA_EXCEEDED.
     """
 
 class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -42,7 +51,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _projects_pb2.CreateProjectRequest,
         context: _aio.ServicerContext[_projects_pb2.CreateProjectRequest, _abc.Awaitable[_projects_pb2.CreateProjectResponse]],
     ) -> _abc.Awaitable[_projects_pb2.CreateProjectResponse]:
-        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN."""
+        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
 
     @_abc_1.abstractmethod
     def GetProject(
@@ -50,7 +59,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _projects_pb2.GetProjectRequest,
         context: _aio.ServicerContext[_projects_pb2.GetProjectRequest, _abc.Awaitable[_projects_pb2.GetProjectResponse]],
     ) -> _abc.Awaitable[_projects_pb2.GetProjectResponse]:
-        """Reads one. Needs project:read, or a service key."""
+        """Reads one by id, or by its slug in an organization. Needs project:read, or a service key."""
 
     @_abc_1.abstractmethod
     def ListProjects(
@@ -59,7 +68,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_projects_pb2.ListProjectsRequest, _abc.Awaitable[_projects_pb2.ListProjectsResponse]],
     ) -> _abc.Awaitable[_projects_pb2.ListProjectsResponse]:
         """Lists the organization's projects that the caller can see, each with the caller's role, oldest
-        first. Needs organization:read. A service with a key and no session lists all.
+        first. Needs organization:read. A service with a key and no session lists all. Deleted ones are shown to those
+        who may undelete them.
         """
 
     @_abc_1.abstractmethod
@@ -68,8 +78,28 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _projects_pb2.UpdateProjectRequest,
         context: _aio.ServicerContext[_projects_pb2.UpdateProjectRequest, _abc.Awaitable[_projects_pb2.UpdateProjectResponse]],
     ) -> _abc.Awaitable[_projects_pb2.UpdateProjectResponse]:
-        """Changes the fields named by `update_mask`: slug, display_name. Needs project:update.
-        Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """Changes the fields named by `update_mask`: slug, display_name, public_metadata. Needs project:update. Services
+        without a session may change both kinds of metadata, and nothing else. Errors: SLUG_TAKEN, ETAG_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteProject(
+        self,
+        request: _projects_pb2.DeleteProjectRequest,
+        context: _aio.ServicerContext[_projects_pb2.DeleteProjectRequest, _abc.Awaitable[_projects_pb2.DeleteProjectResponse]],
+    ) -> _abc.Awaitable[_projects_pb2.DeleteProjectResponse]:
+        """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
+        Needs project:delete. Errors: ETAG_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteProject(
+        self,
+        request: _projects_pb2.UndeleteProjectRequest,
+        context: _aio.ServicerContext[_projects_pb2.UndeleteProjectRequest, _abc.Awaitable[_projects_pb2.UndeleteProjectResponse]],
+    ) -> _abc.Awaitable[_projects_pb2.UndeleteProjectResponse]:
+        """Takes a deletion back, with all roles as they were. Needs project:delete, as it would be without the deletion;
+        or a service key. Undeleting what is not deleted is no error. Errors: QUOTA_EXCEEDED.
         """
 
 def add_ProjectServiceServicer_to_server(servicer: ProjectServiceServicer, server: _aio.Server) -> None: ...

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from identity_service.peer import ip_address, written_address
 from shared.interceptors import Context
+from shared.peer import ip_address, written_address
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_USER_AGENT = 512

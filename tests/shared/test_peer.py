@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity_service.peer import ip_address
+from shared.peer import ip_address
 
 
 @pytest.mark.parametrize(
