@@ -5,7 +5,7 @@ from protos.tenancy.v1.projects_pb2 import Project
 from tenantry.shown_messages import metadata, time, word
 
 ORGANIZATION_COLUMNS = ("slug", "organization_id", "display_name", "members_get", "state", "created")
-PROJECT_COLUMNS = ("slug", "project_id", "display_name", "state", "created")
+PROJECT_COLUMNS = ("project", "project_id", "display_name", "state", "created")
 ROLE = "default_project_role"
 
 
@@ -26,9 +26,10 @@ def row_with_role(organization: Organization) -> tuple[str, ...]:
     return (*organization_row(organization), word(organization, "caller_role"))
 
 
-def project_row(project: Project) -> tuple[str, ...]:
+def project_row(organization: Organization, project: Project) -> tuple[str, ...]:
     """In the order of PROJECT_COLUMNS."""
-    return (project.slug, project.project_id, project.display_name, state(project), time(project.create_time))
+    name = f"{organization.slug}/{project.slug}"
+    return (name, project.project_id, project.display_name, state(project), time(project.create_time))
 
 
 def state(place: Organization | Project) -> str:

@@ -12,6 +12,7 @@ from tenantry.commands.options import (
     make_sure,
     yes_option,
 )
+from tenantry.commands.orgs_audit import audit
 from tenantry.failures import command
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @click.group()
 def orgs() -> None:
     """Organizations. SLUG may also be an id, EMAIL a user's id."""
+
+
+orgs.add_command(audit)
 
 
 @orgs.command()

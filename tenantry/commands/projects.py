@@ -1,5 +1,6 @@
 """`tenantry projects`: the places in organizations."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -63,7 +64,7 @@ def list_(organization: str, deleted: bool, limit: int | None, as_json: bool) ->
         pages = client.pages(ask, f"{places.PROJECTS}/ListProjects", request, pb.ListProjectsResponse)
         found = (project for page in pages for project in page.projects)
         all_of_them = command("projects", "list", within.slug)
-        output.print_list(found, PROJECT_COLUMNS, project_row, as_json, most, all_of_them)
+        output.print_list(found, PROJECT_COLUMNS, partial(project_row, within), as_json, most, all_of_them)
 
 
 @projects.command()
