@@ -134,7 +134,9 @@ class Answer:
                 role = word(inheritance, "organization_role")
                 return f"{role} gives {word(inheritance, 'project_role')} on every project"
             case "override":
-                return f"{word(step.override, 'project_role')} on {self.place.name}, {self.told_override(step.override)}"
+                return (
+                    f"{word(step.override, 'project_role')} on {self.place.name}, {self.told_override(step.override)}"
+                )
             case "requirement":
                 needs = word(step.requirement, step.requirement.WhichOneof("least_role") or "project_role")
                 return f"{self.permission} needs {needs}: {'held' if step.requirement.satisfied else 'not held'}"
@@ -160,7 +162,12 @@ class Answer:
 def age(stamp: Timestamp) -> str:
     """Such as 1 s ago, by this machine's clock; of what is old the day."""
     seconds = max(int(time.time()) - stamp.seconds, 0)
-    for unit, length, most in (("s", 1, MINUTE), ("min", MINUTE, HOUR), ("h", HOUR, DAY), ("days", DAY, DAYS_COUNTED * DAY)):
+    for unit, length, most in (
+        ("s", 1, MINUTE),
+        ("min", MINUTE, HOUR),
+        ("h", HOUR, DAY),
+        ("days", DAY, DAYS_COUNTED * DAY),
+    ):
         if seconds < most:
             return f"{seconds // length} {unit} ago"
     return f"on {stamp.ToDatetime():%Y-%m-%d}"

@@ -4,7 +4,6 @@ import json
 import uuid
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -31,8 +30,8 @@ def word(message: Message, field: str) -> str:
     return plain(kind, kind.values_by_number[getattr(message, field)].name) or ""
 
 
-def plain(kind: EnumDescriptor, name: str) -> str | None:
-    """ADMIN of ORG_ROLE_ADMIN; None of ORG_ROLE_UNSPECIFIED."""
+def plain(kind: Any, name: str) -> str | None:
+    """ADMIN of ORG_ROLE_ADMIN; None of ORG_ROLE_UNSPECIFIED. `kind` is the enum's descriptor."""
     prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return name.removeprefix(prefix) if name != kind.values_by_number[0].name else None
 
@@ -45,7 +44,8 @@ def as_json(message: Message) -> dict[str, Any]:
     return with_plain_enums(message.DESCRIPTOR, found)
 
 
-def with_plain_enums(kind: Descriptor, found: dict[str, Any]) -> dict[str, Any]:
+def with_plain_enums(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """`kind` is the message's descriptor."""
     for name, value in found.items():
         field = kind.fields_by_name[name]
         if field.enum_type is not None:

@@ -20,7 +20,7 @@ def invitations() -> None:
     """Invitations to an organization. ORGANIZATION is its slug or id, EMAIL the address that was invited."""
 
 
-class OnProject(click.ParamType):
+class OnProject(click.ParamType[tuple[str, str]]):
     """Such as api=EDITOR."""
 
     name = "slug=role"
@@ -51,9 +51,7 @@ def create(organization: str, email: str, role: str, on: tuple[tuple[str, str], 
         )
         for slug, theirs in on:
             project = places.get_project(ask, slug, within=found)
-            request.project_roles.add(
-                project_id=project.project_id, role=ProjectRole.Value(f"PROJECT_ROLE_{theirs}")
-            )
+            request.project_roles.add(project_id=project.project_id, role=ProjectRole.Value(f"PROJECT_ROLE_{theirs}"))
         resend = command("invitations", "resend", found.slug, email)
         update = command("members", "update", found.slug, email, "--role", role)
         with client.advised(

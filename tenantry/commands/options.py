@@ -21,7 +21,7 @@ PROJECT_ROLE = click.Choice(["NONE", "VIEWER", "EDITOR", "ADMIN"], case_sensitiv
 NEVER: Literal["never"] = "never"
 
 
-class Time(click.ParamType):
+class Time(click.ParamType[Any]):
     """RFC 3339 with a zone; with `never` that word, too."""
 
     name = "time"

@@ -66,14 +66,13 @@ def list_(user: str | None, deleted: bool, ownerless: bool, limit: int | None, a
     request = pb.ListOrganizationsRequest(show_deleted=deleted, page_size=output.page_size(most))
     if ownerless:
         request.filter = "ownerless = true"
-    columns, row = ORGANIZATION_COLUMNS, organization_row
-    if user:
-        columns, row = (*ORGANIZATION_COLUMNS, "role"), row_with_role
     with client.as_operator("identity", "tenancy") as ask:
         if user:
             request.user_id = shown_users.find(ask, user).user_id
         pages = client.pages(ask, f"{ORGANIZATIONS}/ListOrganizations", request, pb.ListOrganizationsResponse)
         found = (organization for page in pages for organization in page.organizations)
+        columns = (*ORGANIZATION_COLUMNS, "role") if user else ORGANIZATION_COLUMNS
+        row = row_with_role if user else organization_row
         output.print_list(found, columns, row, as_json, most, command("orgs", "list"))
 
 

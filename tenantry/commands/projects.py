@@ -35,7 +35,9 @@ def create(project: str, name: str, as_json: bool) -> None:
 
     organization, slash, slug = project.partition("/")
     if not slash:
-        raise Failure("a project is created in an organization", WRONG_USE, "such as:  tenantry projects create acme/api")
+        raise Failure(
+            "a project is created in an organization", WRONG_USE, "such as:  tenantry projects create acme/api"
+        )
     with client.as_operator("tenancy") as ask:
         within = places.find_organization(ask, organization)
         request = pb.CreateProjectRequest(organization_id=within.organization_id, slug=slug, display_name=name)

@@ -82,9 +82,7 @@ def list_(project: str, limit: int | None, as_json: bool) -> None:
     most = output.at_most(limit, as_json)
     with client.as_operator("tenancy") as ask:
         found = places.find_project(ask, project)
-        request = pb.ListProjectMembersRequest(
-            project_id=found.project.project_id, page_size=output.page_size(most)
-        )
+        request = pb.ListProjectMembersRequest(project_id=found.project.project_id, page_size=output.page_size(most))
         pages = client.pages(ask, f"{ROLES}/ListProjectMembers", request, pb.ListProjectMembersResponse)
         listed = (member for page in pages for member in page.members)
         output.print_list(listed, ROLE_COLUMNS, role_row, as_json, most, command("roles", "list", found.name))
