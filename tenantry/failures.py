@@ -28,3 +28,10 @@ class Failure(click.ClickException):
 def command(*words: str) -> str:
     """One of ours as it can be pasted into a shell."""
     return f"tenantry {shlex.join(words)}"
+
+
+def given(option: str, value: str | bool | None) -> tuple[str, ...]:
+    """An option of such a command, if it was used."""
+    if isinstance(value, bool):
+        return (option,) if value else ()
+    return (option, value) if value else ()

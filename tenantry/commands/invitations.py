@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.commands.options import ORG_ROLE, PROJECT_ROLE, as_lines, as_object, limit_option
-from tenantry.failures import REFUSED, Failure, command
+from tenantry.failures import REFUSED, Failure, command, given
 
 if TYPE_CHECKING:
     from protos.tenancy.v1.invitations_pb2 import Invitation
@@ -80,7 +80,7 @@ def list_(organization: str, condition: str, limit: int | None, as_json: bool) -
         )
         pages = client.pages(ask, f"{INVITATIONS}/ListInvitations", request, pb.ListInvitationsResponse)
         listed = (invitation for page in pages for invitation in page.invitations)
-        all_of_them = command("invitations", "list", found.slug)
+        all_of_them = command("invitations", "list", found.slug, *given("--filter", condition))
         output.print_list(listed, INVITATION_COLUMNS, invitation_row, as_json, most, all_of_them)
 
 

@@ -13,7 +13,7 @@ from tenantry.commands.options import (
     limit_option,
     until_option,
 )
-from tenantry.failures import WRONG_USE, Failure, command
+from tenantry.failures import WRONG_USE, Failure, command, given
 
 
 @click.group()
@@ -67,7 +67,14 @@ def list_(organization: str, condition: str, limit: int | None, as_json: bool) -
         )
         pages = client.pages(ask, f"{MEMBERS}/ListOrganizationMembers", request, pb.ListOrganizationMembersResponse)
         listed = (member for page in pages for member in page.members)
-        output.print_list(listed, MEMBER_COLUMNS, member_row, as_json, most, command("members", "list", found.slug))
+        output.print_list(
+            listed,
+            MEMBER_COLUMNS,
+            member_row,
+            as_json,
+            most,
+            command("members", "list", found.slug, *given("--filter", condition)),
+        )
 
 
 @members.command()

@@ -13,7 +13,7 @@ from tenantry.commands.options import (
     yes_option,
 )
 from tenantry.commands.orgs_audit import audit
-from tenantry.failures import command
+from tenantry.failures import command, given
 
 if TYPE_CHECKING:
     from protos.tenancy.v1.organizations_pb2 import Organization
@@ -73,7 +73,8 @@ def list_(user: str | None, deleted: bool, ownerless: bool, limit: int | None, a
         found = (organization for page in pages for organization in page.organizations)
         columns = (*ORGANIZATION_COLUMNS, "role") if user else ORGANIZATION_COLUMNS
         row = row_with_role if user else organization_row
-        output.print_list(found, columns, row, as_json, most, command("orgs", "list"))
+        chosen = (*given("--user", user), *given("--deleted", deleted), *given("--ownerless", ownerless))
+        output.print_list(found, columns, row, as_json, most, command("orgs", "list", *chosen))
 
 
 @orgs.command()
@@ -111,7 +112,7 @@ def delete(slug: str, force: bool, dry_run: bool, yes: bool, as_json: bool) -> N
             organization_id=found.organization_id, force=force, validate_only=dry_run
         )
         if not dry_run:
-            make_sure(f"Delete {found.slug} ({found.display_name})?", yes, command(*again, *["--force"] * force))
+            make_sure(f"Delete {found.slug} ({found.display_name})?", yes, command(*again, *given("--force", force)))
         with client.advised(ORGANIZATION_NOT_EMPTY=f"with its projects:  {command(*again, '--force')}"):
             answer = ask(f"{places.ORGANIZATIONS}/DeleteOrganization", request, pb.DeleteOrganizationResponse)
         if dry_run:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.commands.options import as_lines, limit_option
-from tenantry.failures import command
+from tenantry.failures import command, given
 
 if TYPE_CHECKING:
     from protos.tenancy.v1.audit_events_pb2 import AuditEvent
@@ -50,4 +50,6 @@ def audit(slug: str, condition: str, limit: int | None, as_json: bool) -> None:
                 emails.update(shown_users.emails(ask, people - emails.keys()))
                 yield from page.audit_events
 
-        output.print_list(listed(), COLUMNS, row, as_json, most, command("orgs", "audit", found.slug))
+        output.print_list(
+            listed(), COLUMNS, row, as_json, most, command("orgs", "audit", found.slug, *given("--filter", condition))
+        )

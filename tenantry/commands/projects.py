@@ -13,7 +13,7 @@ from tenantry.commands.options import (
     make_sure,
     yes_option,
 )
-from tenantry.failures import WRONG_USE, Failure, command
+from tenantry.failures import WRONG_USE, Failure, command, given
 
 if TYPE_CHECKING:
     from protos.tenancy.v1.projects_pb2 import Project
@@ -65,7 +65,7 @@ def list_(organization: str, deleted: bool, limit: int | None, as_json: bool) ->
         )
         pages = client.pages(ask, f"{places.PROJECTS}/ListProjects", request, pb.ListProjectsResponse)
         found = (project for page in pages for project in page.projects)
-        all_of_them = command("projects", "list", within.slug)
+        all_of_them = command("projects", "list", within.slug, *given("--deleted", deleted))
         output.print_list(found, PROJECT_COLUMNS, partial(project_row, within), as_json, most, all_of_them)
 
 
