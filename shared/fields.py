@@ -79,6 +79,8 @@ class Fields:
         return text
 
     def slug(self, path: str, value: str) -> str:
+        """Lower-cased. ASCII only: lower() would make a plain k of a Kelvin sign."""
+        value = value.lower() if value.isascii() else value
         if not (3 <= len(value) <= 40 and SLUG.fullmatch(value)):
             self.wrong(path, "3 to 40 of a-z, 0-9 and single hyphens inside are needed")
         return value

@@ -1,5 +1,6 @@
 """Rows and answers as messages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from protos.tenancy.v1 import roles_pb2
@@ -9,10 +10,22 @@ from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.organizations_pb2 import Organization
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
 from protos.tenancy.v1.projects_pb2 import Project
+from shared.caller import Caller
 from shared.database import Row
-from shared.timestamps import timestamp
+from shared.timestamps import optional_timestamp, timestamp
 from tenancy_service.check import Answer
-from tenancy_service.permissions import BUILT_IN, Access, LeastRole, OrgRole, ProjectRole, RoleSource, is_allowed, why
+from tenancy_service.permissions import (
+    BUILT_IN,
+    Access,
+    LeastRole,
+    OrgRole,
+    ProjectRole,
+    RoleSource,
+    access,
+    held,
+    is_allowed,
+    why,
+)
 
 # Python's roles carry the contract's numbers, so a message takes them as they are; a test compares all.
 
@@ -29,8 +42,9 @@ def etag(row: Row) -> str:
     return str(row.version)
 
 
-def organization(row: Row, caller_role: OrgRole | None) -> Organization:
-    return Organization(
+def public_organization(row: Row) -> Organization:
+    """As everybody sees it who sees it at all."""
+    message = Organization(
         organization_id=str(row.organization_id),
         slug=row.slug,
         display_name=row.display_name,
@@ -38,8 +52,26 @@ def organization(row: Row, caller_role: OrgRole | None) -> Organization:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=org_role(caller_role),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
+        ownerless=row.ownerless_time is not None,
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
+
+
+def organization(row: Row, caller: Caller, role: OrgRole | None, permissions: Mapping[str, LeastRole]) -> Organization:
+    """As the caller sees it: private metadata is for services without a person. A deleted one grants nothing."""
+    message = public_organization(row)
+    message.caller_role = org_role(role)
+    if caller.person is None:
+        if row.private_metadata:
+            message.private_metadata.update(row.private_metadata)
+    elif row.delete_time is None:
+        theirs = access(role, None, ProjectRole[row.default_project_role], on_project=False)
+        message.authorized_actions.extend(held(permissions, theirs))
+    return message
 
 
 def organization_member(row: Row) -> OrganizationMember:

@@ -86,7 +86,7 @@ def create_organization_slugs() -> None:
         CREATE FUNCTION keep_organization_slug() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO {schema}.organization_slugs (organization_id, slug) VALUES (NEW.organization_id, NEW.slug)
-                ON CONFLICT (organization_id, slug) DO NOTHING;
+                ON CONFLICT (organization_id, slug) DO UPDATE SET create_time = EXCLUDED.create_time;
             RETURN NULL;
         END $$""")  # noqa: S608 - the name of the schema
     op.execute("""
