@@ -81,11 +81,12 @@ class Fields:
         return text
 
     def slug(self, path: str, value: str) -> str:
-        """Lower-cased. ASCII only: lower() would make a plain k of a Kelvin sign."""
-        value = value.lower() if value.isascii() else value
-        if not (3 <= len(value) <= 40 and SLUG.fullmatch(value)):
+        """In lower case."""
+        # ASCII first: lower() makes an ordinary k of the Kelvin sign.
+        slug = value.lower() if value.isascii() else value
+        if not (3 <= len(slug) <= 40 and SLUG.fullmatch(slug)):
             self.wrong(path, "3 to 40 of a-z, 0-9 and single hyphens inside are needed")
-        return value
+        return slug
 
     def email(self, path: str, value: str) -> str:
         """The address as written (NFC, domain lower-cased); `email_key` makes it comparable."""

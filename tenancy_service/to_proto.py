@@ -89,8 +89,9 @@ def organization_member(row: Row, user: User | None = None) -> OrganizationMembe
     )
 
 
-def project(row: Row, caller_role: ProjectRole | None) -> Project:
-    return Project(
+def project(row: Row, access: Access | None) -> Project:
+    """`access` is what the caller is on it, for it to say so; None for a service without a person, and in events."""
+    message = Project(
         project_id=str(row.project_id),
         organization_id=str(row.organization_id),
         slug=row.slug,
@@ -98,8 +99,23 @@ def project(row: Row, caller_role: ProjectRole | None) -> Project:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=project_role(caller_role),
+        caller_role=project_role(access.project_role if access else None),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
+
+
+def project_for_caller(row: Row, access: Access | None, permissions: Mapping[str, LeastRole]) -> Project:
+    """With what they may do there, or for a service without a person the private metadata."""
+    message = project(row, access)
+    if access is None and row.private_metadata:
+        message.private_metadata.update(row.private_metadata)
+    if access is not None and row.delete_time is None:
+        message.authorized_actions.extend(held(permissions, access))
+    return message
 
 
 def project_member(
