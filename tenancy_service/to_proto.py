@@ -74,7 +74,8 @@ def organization(row: Row, caller: Caller, role: OrgRole | None, permissions: Ma
     return message
 
 
-def organization_member(row: Row) -> OrganizationMember:
+def organization_member(row: Row, user: User | None = None) -> OrganizationMember:
+    """`user` where the membership is read; without one there are no names."""
     return OrganizationMember(
         organization_id=str(row.organization_id),
         user_id=str(row.user_id),
@@ -82,11 +83,15 @@ def organization_member(row: Row) -> OrganizationMember:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
+        expire_time=optional_timestamp(row.expire_time),
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
     )
 
 
-def project(row: Row, caller_role: ProjectRole | None) -> Project:
-    return Project(
+def project(row: Row, access: Access | None) -> Project:
+    """`access` is what the caller is on it, for it to say so; None for a service without a person, and in events."""
+    message = Project(
         project_id=str(row.project_id),
         organization_id=str(row.organization_id),
         slug=row.slug,
@@ -94,11 +99,28 @@ def project(row: Row, caller_role: ProjectRole | None) -> Project:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=project_role(caller_role),
+        caller_role=project_role(access.project_role if access else None),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
 
 
-def project_member(project: Row, user_id: object, access: Access, override: Row | None) -> ProjectMember:
+def project_for_caller(row: Row, access: Access | None, permissions: Mapping[str, LeastRole]) -> Project:
+    """With what they may do there, or for a service without a person the private metadata."""
+    message = project(row, access)
+    if access is None and row.private_metadata:
+        message.private_metadata.update(row.private_metadata)
+    if access is not None and row.delete_time is None:
+        message.authorized_actions.extend(held(permissions, access))
+    return message
+
+
+def project_member(
+    project: Row, user_id: object, access: Access, override: Row | None, user: User | None = None
+) -> ProjectMember:
     """`override` is a row with what was set, if anything was; it shows only where it decides."""
     set_here = override if access.source is RoleSource.OVERRIDE else None
     return ProjectMember(
@@ -110,9 +132,11 @@ def project_member(project: Row, user_id: object, access: Access, override: Row 
         inherited_from_org=access.source is not RoleSource.OVERRIDE,
         organization_role=org_role(access.organization_role),
         update_time=timestamp(set_here.update_time) if set_here else None,
-        expire_time=timestamp(set_here.expire_time) if set_here and set_here.expire_time else None,
+        expire_time=optional_timestamp(set_here.expire_time) if set_here else None,
         set_by_user_id=str(set_here.set_by_user_id or "") if set_here else "",
         set_by_service=(set_here.set_by_service or "") if set_here else "",
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
     )
 
 
