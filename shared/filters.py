@@ -56,6 +56,12 @@ def time(text: str) -> datetime:
     raise ValueError("a time with a zone is needed, such as 2026-01-31T00:00:00Z")
 
 
+def boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false is needed")
+    return text == "true"
+
+
 def one_of(*names: str) -> Callable[[str], str]:
     def reader(text: str) -> str:
         if text not in names:

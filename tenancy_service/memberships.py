@@ -13,7 +13,7 @@ from shared.reasons import Reason
 from tenancy_service import audit, publish, quotas
 from tenancy_service.audit import Action
 from tenancy_service.permissions import OrgRole
-from tenancy_service.queries import invitations, organization_members, project_members
+from tenancy_service.queries import invitations, organization_members, organizations, project_members
 from tenancy_service.settings import Settings
 
 
@@ -37,6 +37,7 @@ async def add(
     )
     await audit.record(tx, origin, Action.MEMBER_ADDED, organization_id, target_user_id=user_id, after=role)
     await publish.member_changed(tx, "MEMBER_ADDED", row)
+    await _note_owner(tx, row)
     return row
 
 
@@ -64,6 +65,7 @@ async def change(
         after=role,
     )
     await publish.member_changed(tx, "MEMBER_UPDATED", row)
+    await _note_owner(tx, row)
     return row
 
 
@@ -90,3 +92,11 @@ async def refuse_last_owner(tx: Tx, member: Row) -> None:
     )
     if not others:
         raise ServiceError(Reason.LAST_OWNER)
+
+
+async def _note_owner(tx: Tx, member: Row) -> None:
+    """Whoever becomes OWNER of an organization that had lost all of its owners: it is no longer without one."""
+    if member.role == OrgRole.OWNER.name:
+        organization = await organizations.update_organization_owned(tx, organization_id=member.organization_id)
+        if organization is not None:
+            await publish.organization_changed(tx, "ORGANIZATION_UPDATED", organization)

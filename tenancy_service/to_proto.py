@@ -10,9 +10,11 @@ from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.organizations_pb2 import Organization
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
 from protos.tenancy.v1.projects_pb2 import Project
+from shared.caller import Caller
 from shared.database import Row
 from shared.timestamps import optional_timestamp, timestamp
 from tenancy_service.check import Answer
+from tenancy_service.identity_client import User
 from tenancy_service.permissions import (
     BUILT_IN,
     Access,
@@ -20,6 +22,7 @@ from tenancy_service.permissions import (
     OrgRole,
     ProjectRole,
     RoleSource,
+    access,
     effective_project_role,
     held,
     is_allowed,
@@ -41,8 +44,9 @@ def etag(row: Row) -> str:
     return str(row.version)
 
 
-def organization(row: Row, caller_role: OrgRole | None) -> Organization:
-    return Organization(
+def public_organization(row: Row) -> Organization:
+    """As everybody sees it who sees it at all."""
+    message = Organization(
         organization_id=str(row.organization_id),
         slug=row.slug,
         display_name=row.display_name,
@@ -50,11 +54,30 @@ def organization(row: Row, caller_role: OrgRole | None) -> Organization:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=org_role(caller_role),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
+        ownerless=row.ownerless_time is not None,
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
 
 
-def organization_member(row: Row) -> OrganizationMember:
+def organization(row: Row, caller: Caller, role: OrgRole | None, permissions: Mapping[str, LeastRole]) -> Organization:
+    """As the caller sees it: private metadata is for services without a person. A deleted one grants nothing."""
+    message = public_organization(row)
+    message.caller_role = org_role(role)
+    if caller.person is None:
+        if row.private_metadata:
+            message.private_metadata.update(row.private_metadata)
+    elif row.delete_time is None:
+        theirs = access(role, None, ProjectRole[row.default_project_role], on_project=False)
+        message.authorized_actions.extend(held(permissions, theirs))
+    return message
+
+
+def organization_member(row: Row, user: User | None = None) -> OrganizationMember:
+    """`user` where the membership is read; without one there are no names."""
     return OrganizationMember(
         organization_id=str(row.organization_id),
         user_id=str(row.user_id),
@@ -62,6 +85,9 @@ def organization_member(row: Row) -> OrganizationMember:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
+        expire_time=optional_timestamp(row.expire_time),
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
     )
 
 
@@ -94,7 +120,9 @@ def project_for_caller(row: Row, access: Access | None, permissions: Mapping[str
     return message
 
 
-def project_member(project: Row, user_id: object, access: Access, override: Row | None) -> ProjectMember:
+def project_member(
+    project: Row, user_id: object, access: Access, override: Row | None, user: User | None = None
+) -> ProjectMember:
     """`override` is a row with what was set, if anything was; it shows only where it decides."""
     set_here = override if access.source is RoleSource.OVERRIDE else None
     return ProjectMember(
@@ -106,9 +134,11 @@ def project_member(project: Row, user_id: object, access: Access, override: Row 
         inherited_from_org=access.source is not RoleSource.OVERRIDE,
         organization_role=org_role(access.organization_role),
         update_time=timestamp(set_here.update_time) if set_here else None,
-        expire_time=timestamp(set_here.expire_time) if set_here and set_here.expire_time else None,
+        expire_time=optional_timestamp(set_here.expire_time) if set_here else None,
         set_by_user_id=str(set_here.set_by_user_id or "") if set_here else "",
         set_by_service=(set_here.set_by_service or "") if set_here else "",
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
     )
 
 

@@ -32,6 +32,12 @@ async def get_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | N
     return await first(tx, statement)
 
 
+async def get_role(tx: Tx, *, organization_id: UUID, user_id: UUID) -> str | None:
+    """Of an active member, also where the organization is deleted."""
+    statement = select(m.c.role).where(m.c.organization_id == organization_id, m.c.user_id == user_id, active())
+    return (await tx.execute(statement)).scalar_one_or_none()
+
+
 async def list_members(tx: Tx, *, organization_id: UUID, after: UUID | None, limit: int) -> list[Row]:
     statement = select(m).where(m.c.organization_id == organization_id, active())
     if after is not None:
