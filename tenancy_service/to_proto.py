@@ -14,6 +14,7 @@ from shared.caller import Caller
 from shared.database import Row
 from shared.timestamps import optional_timestamp, timestamp
 from tenancy_service.check import Answer
+from tenancy_service.identity_client import User
 from tenancy_service.permissions import (
     BUILT_IN,
     Access,
