@@ -14,7 +14,7 @@ MOST_LINES = 300
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
 # Over all tenants, and only for services; and the statement of the hot path, whose places are a list.
-OVER_ALL_TENANTS = {"list_all_organizations", "roles_in_places", "get_organization_id"}
+OVER_ALL_TENANTS = {"list_all_organizations", "list_organizations_after", "roles_in_places", "get_organization_id"}
 TENANT = {"organization_id", "project_id", "user_id"}
 
 

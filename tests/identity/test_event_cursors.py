@@ -77,7 +77,7 @@ def test_cursors_are_read_as_they_were_written() -> None:
     chance = random.Random(7)
     for _ in range(200):
         time = EPOCH + timedelta(microseconds=chance.randrange(2**52))
-        snapshot = UUID(int=chance.randrange(2**128)) if chance.random() < 0.5 else None
+        snapshot = tuple(UUID(int=chance.randrange(2**128)) for _ in range(chance.randrange(4))) or None
         place = chance.randrange(2**31), chance.randrange(2**64), chance.randrange(2**63)
         cursor = Cursor(*place, time, snapshot)
         assert event_cursor.decode(cursor.encode()) == cursor
@@ -85,7 +85,7 @@ def test_cursors_are_read_as_they_were_written() -> None:
 
 async def test_a_cursor_older_than_the_events_kept_has_expired(alone: Alone) -> None:
     good = event_cursor.decode(await alone.now())
-    for snapshot in (None, uuid4()):
+    for snapshot in (None, (uuid4(),)):
         old = replace(good, time=good.time - timedelta(days=2, seconds=1), snapshot=snapshot)
         async with fails(Reason.CURSOR_EXPIRED):
             await next_of(alone.start(old.encode()))
