@@ -17,7 +17,7 @@ from shared.reasons import Reason
 from shared.timestamps import EPOCH
 from tenantry.testing.databases import Databases
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, ids, next_of, take
+from tests.event_reading import Alone, identity_alone, ids, next_of, take
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,16 @@ def packed(form: str, *values: object) -> str:
 
 NOW = 1_790_000_000_000_000
 HOSTILE = [
-    "x", "=", "A" * 39, "A" * 50, "A" * 80, "A" * 81, "A" * 100_000, "é" * 39, "\0", "../../etc/passwd", "' OR 1=1 --",
+    "x", "=", "A" * 39, "A" * 50, "A" * 80, "A" * 81, "A" * 110, "A" * 111,
+    "A" * 100_000, "é" * 39, "\0", "../../etc/passwd", "' OR 1=1 --",
     packed(">BiQqq", 0, 1, 1, 1, NOW), packed(">BiQqq", 3, 1, 1, 1, NOW), packed(">BiQqq", 2, 1, 1, 1, NOW),
     packed(">BiQqq", 255, -1, 2**64 - 1, -1, -1),
     packed(">BiQqq", 1, -1, 1, 1, NOW), packed(">BiQqq", 1, 1, 1, -1, NOW), packed(">BiQqq", 1, 1, 1, 1, -1),
     packed(">BiQqq", 1, 1, 1, 1, -(2**63)), packed(">BiQqq", 1, 1, 1, 1, 2**63 - 1),
     packed(">BiQqq", 1, 1, 2**64 - 1, 2**63 - 1, NOW), packed(">BiQqq", 1, 2**31 - 1, 1, 1, NOW),
     packed(">BiQqqB", 1, 1, 1, 1, NOW, 7), packed(">BiQqq15s", 2, 1, 1, 1, NOW, b"x"),
-    packed(">BiQqq17s", 2, 1, 1, 1, NOW, b"x"),
+    packed(">BiQqq17s", 2, 1, 1, 1, NOW, b"x"), packed(">BiQqq32s", 2, 1, 1, 1, NOW, b"x"),
+    packed(">BiQqq48s", 2, 1, 1, 1, NOW, b"x"), packed(">BiQqq64s", 2, 1, 1, 1, NOW, b"x"),
 ]  # fmt: skip
 
 
