@@ -119,7 +119,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_AuditServiceServicer_to_server(services.AuditEvents(parts), server)
 
     await database.open()
-    tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
+    # Longer than a cursor is good for: an event bears the time when its transaction began.
+    useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
+    tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
     mails.start()
     try:
         yield Server(

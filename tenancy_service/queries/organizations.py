@@ -39,15 +39,15 @@ async def get_organization_id(tx: Tx, *, slug: str) -> UUID | None:
     return (await tx.execute(statement.where(s.c.slug == slug, o.c.delete_time.is_(None)))).scalar_one_or_none()
 
 
-async def lock_organization(tx: Tx, *, organization_id: UUID, member: UUID | None) -> bool:
-    """Lock the row against every other change of members and roles; False if it is not there.
+async def lock_organization(tx: Tx, *, organization_id: UUID, member: UUID | None, shared: bool = False) -> bool:
+    """Lock the row against every other change of members and roles, `shared` with others; False if it is not there.
 
     With `member` only where that user belongs to it, so that outsiders cannot hold other tenants' locks.
     """
     statement = select(o.c.organization_id).where(o.c.organization_id == organization_id, o.c.delete_time.is_(None))
     if member is not None:
         statement = statement.join(m, m.c.organization_id == o.c.organization_id).where(m.c.user_id == member)
-    return (await tx.execute(statement.with_for_update(of=o))).first() is not None
+    return (await tx.execute(statement.with_for_update(read=shared, of=o))).first() is not None
 
 
 async def lock_organization_until_purge(tx: Tx, *, organization_id: UUID, member: UUID | None) -> Row | None:

@@ -141,7 +141,12 @@ async def test_a_preview_changes_nothing_and_says_exactly_what_the_act_then_does
     done = await call(pair.tenancy.channel, request, caller.metadata)
     assert (done.change_count, len(done.changes)) == (0, 0)
     after = await checks(pair.tenancy.channel, *places)
-    changed = {place for place in before if before[place] != after[place]}
+    # In the organization the one role decides, on a project the other.
+    changed = {
+        (user, project)
+        for (user, project), had in before.items()
+        if had[bool(project) :] != after[user, project][bool(project) :]
+    }
     if what == "an organization is deleted":  # told where everybody was a member; its projects go with it
         changed = {(user, project) for user, project in changed if not project}
     told = {(change.user_id, change.project_id): change for change in said.changes}

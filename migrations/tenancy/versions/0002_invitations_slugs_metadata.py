@@ -124,6 +124,7 @@ def create_invitations() -> None:
         sa.PrimaryKeyConstraint("organization_id", "invitation_id", name=op.f("pk_invitations")),
     )
     op.create_index(op.f("ix_invitations_email_key"), "invitations", ["email_key", "invitation_id"])
+    op.create_index(op.f("ix_invitations_expire_time"), "invitations", ["expire_time"])
     op.create_index(op.f("ix_invitations_invitation_id"), "invitations", ["invitation_id"])
     op.create_index(
         "ix_invitations_inviter",
