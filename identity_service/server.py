@@ -14,15 +14,15 @@ from identity_service.handlers.audit_events import AuditEvents
 from identity_service.handlers.events import Events
 from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
-from identity_service.mail.outbox import Outbox
-from identity_service.mail.worker import Worker
+from identity_service.mail.compose import Composer
+from identity_service.mail.texts import Template
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
 from identity_service.queries import upkeep
 from identity_service.second_factor import SecondFactors
 from identity_service.settings import Settings
-from identity_service.tables import event_epoch, events, request_results
+from identity_service.tables import event_epoch, events, outbox_emails, request_results
 from identity_service.throttle import Throttle
 from identity_service.touches import Touches
 from identity_service.validation import Validation
@@ -38,6 +38,8 @@ from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
+from shared.mail.outbox import Outbox
+from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.readiness import Readiness
 from shared.request_results import RequestResults
@@ -72,8 +74,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         name="identity",
         constraint_errors=CONSTRAINT_ERRORS,
     )
-    outbox = Outbox()
-    mails = Worker.of(settings, database, outbox)
+    outbox = Outbox[Template](outbox_emails)
+    mails = Worker.of(settings, database, outbox, Composer(settings))
     touches = Touches(database, settings.idle)
     validation = Validation(database, touches, settings)
     passwords = Passwords()

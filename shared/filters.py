@@ -63,6 +63,12 @@ def uuid(text: str) -> UUID:
     raise ValueError("a UUID of 36 characters is needed")
 
 
+def boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false is needed")
+    return text == "true"
+
+
 def one_of(*names: str) -> Callable[[str], str]:
     def reader(text: str) -> str:
         if text not in names:

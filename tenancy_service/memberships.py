@@ -13,8 +13,16 @@ from shared.reasons import Reason
 from tenancy_service import audit, publish, quotas
 from tenancy_service.audit import Action
 from tenancy_service.permissions import OrgRole
-from tenancy_service.queries import invitations, organization_members, project_members
+from tenancy_service.queries import invitations, organization_members, organizations, project_members
 from tenancy_service.settings import Settings
+
+
+async def member_of(tx: Tx, organization_id: UUID, user_id: UUID) -> Row:
+    """Their active membership. MEMBER_NOT_FOUND, also for one that has expired."""
+    row = await organization_members.get_member(tx, organization_id=organization_id, user_id=user_id)
+    if row is None:
+        raise ServiceError(Reason.MEMBER_NOT_FOUND)
+    return row
 
 
 async def add(
@@ -35,8 +43,17 @@ async def add(
     row = await organization_members.insert_member(
         tx, organization_id=organization_id, user_id=user_id, role=role, expire_time=expire_time
     )
-    await audit.record(tx, origin, Action.MEMBER_ADDED, organization_id, target_user_id=user_id, after=role)
+    await audit.record(
+        tx,
+        origin,
+        Action.MEMBER_ADDED,
+        organization_id,
+        target_user_id=user_id,
+        after=role,
+        expire_time=expire_time,
+    )
     await publish.member_changed(tx, "MEMBER_ADDED", row)
+    await _note_owner(tx, row)
     return row
 
 
@@ -62,8 +79,10 @@ async def change(
         target_user_id=member.user_id,
         before=member.role,
         after=role,
+        expire_time=expire_time,
     )
     await publish.member_changed(tx, "MEMBER_UPDATED", row)
+    await _note_owner(tx, row)
     return row
 
 
@@ -90,3 +109,11 @@ async def refuse_last_owner(tx: Tx, member: Row) -> None:
     )
     if not others:
         raise ServiceError(Reason.LAST_OWNER)
+
+
+async def _note_owner(tx: Tx, member: Row) -> None:
+    """Whoever becomes OWNER of an organization that had lost all of its owners: it is no longer without one."""
+    if member.role == OrgRole.OWNER.name:
+        organization = await organizations.update_organization_owned(tx, organization_id=member.organization_id)
+        if organization is not None:
+            await publish.organization_changed(tx, "ORGANIZATION_UPDATED", organization)

@@ -52,7 +52,7 @@ class Organization(_message.Message):
     etag: _builtins.str
     """Changes with every update (AIP-154)."""
     caller_role: _roles_pb2.OrgRole.ValueType
-    """The caller's role in it; unspecified when a service without a session asks."""
+    """The caller's role in it; in a service's list of a user's organizations that user's, else unspecified for services."""
     ownerless: _builtins.bool
     """Its last owner is gone and nobody could succeed them: RestoreOwner repairs it."""
     @_builtins.property
