@@ -56,7 +56,7 @@ class EventStream(Handlers):
                 yield item
         async for row in self._rows(events.list_organizations_after, ORGANIZATION, organization_id):
             organization_id = row.organization_id
-            yield (organization_id, NIL, NIL), state(organization=to_proto.organization(row, None))
+            yield (organization_id, NIL, NIL), state(organization=to_proto.public_organization(row))
             async for item in self._inside(organization_id, NIL, NIL):
                 yield item
 
