@@ -55,6 +55,11 @@ async def rows(pair: Pair, query: str, values: Any = None) -> list[TupleRow]:
         return await cursor.fetchall()
 
 
+async def execute(pair: Pair, statement: str, values: Any = None) -> None:
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+        await connection.execute(statement.encode(), values)
+
+
 async def rounds(of: Sequence[Round], race: Callable[[Round], Coroutine[Any, Any, Answer]]) -> list[Answer]:
     """Some at a time; their answers in order."""
     free = asyncio.Semaphore(AT_ONCE)
