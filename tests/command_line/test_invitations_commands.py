@@ -30,7 +30,12 @@ def test_an_address_is_invited_with_roles_on_projects(up: Launched, acme: str, a
     assert [on["role"] for on in made["project_roles"]] == ["EDITOR", "NONE"]
     assert made["inviter_service"] == "operator"
     [row] = lines(up, "invitations", "list", acme, "--filter", f'email = "{address}"')
-    assert (row["email"], row["role"], row["state"], row["project_roles"]) == (address, "MEMBER", "PENDING", "2")
+    assert (row["email"], row["role"], row["state"], row["project_roles"]) == (
+        address,
+        "MEMBER",
+        "PENDING",
+        "api=EDITOR, web=NONE",
+    )
 
 
 @pytest.mark.parametrize("wrong", ["api", "=EDITOR", "api=", "api=OWNER"])
