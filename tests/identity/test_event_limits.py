@@ -14,7 +14,7 @@ from shared.event_log import EventLog
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, ids, next_of, take
+from tests.event_reading import Alone, identity_alone, ids, next_of, take
 
 MANY = 20_000
 # So that what is on the way is small beside what waits.

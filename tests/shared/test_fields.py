@@ -89,9 +89,30 @@ def test_slugs_that_are_accepted(slug: str) -> None:
     assert wrong_with(lambda read: read.slug("slug", slug)) == {}
 
 
+def test_a_slug_is_lower_cased() -> None:
+    assert Fields().slug("slug", "Acme-2") == "acme-2"
+
+
 @pytest.mark.parametrize(
     "slug",
-    ["", "ab", "a" * 41, "-abc", "abc-", "a--b", "Abc", "a_b", "a b", "äbc", "abc\n", "a\0bc", "١٢٣", "../etc", LONG],
+    [
+        "",
+        "ab",
+        "a" * 41,
+        "-abc",
+        "abc-",
+        "a--b",
+        "A-",
+        "\u212aelvin",
+        "a_b",
+        "a b",
+        "äbc",
+        "abc\n",
+        "a\0bc",
+        "١٢٣",
+        "../etc",
+        LONG,
+    ],
 )
 def test_slugs_that_are_refused(slug: str) -> None:
     assert wrong_with(lambda read: read.slug("slug", slug)).keys() == {"slug"}
