@@ -114,16 +114,12 @@ async def restore_owner(place: Place) -> Mutation:
 
 
 async def add_member(place: Place) -> Mutation:
-    request = members.AddOrganizationMemberRequest(
-        organization_id=place.acme, user_id=place.rae.user_id, role=MEMBER
-    )
+    request = members.AddOrganizationMemberRequest(organization_id=place.acme, user_id=place.rae.user_id, role=MEMBER)
     return Mutation(request, None, changed(request, role=GUEST), ("MEMBER_ADDED",))
 
 
 async def update_member(place: Place) -> Mutation:
-    request = members.UpdateOrganizationMemberRequest(
-        organization_id=place.acme, user_id=place.bo.user_id, role=GUEST
-    )
+    request = members.UpdateOrganizationMemberRequest(organization_id=place.acme, user_id=place.bo.user_id, role=GUEST)
     return Mutation(request, place.owner, changed(request, role=MEMBER), ("MEMBER_UPDATED",))
 
 
