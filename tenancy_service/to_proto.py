@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from protos.tenancy.v1 import roles_pb2
-from protos.tenancy.v1.access_pb2 import CheckAccessResponse
+from protos.tenancy.v1.access_pb2 import AccessibleProject, CheckAccessResponse
 from protos.tenancy.v1.access_pb2 import Permission as PermissionMessage
 from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.organizations_pb2 import Organization
@@ -23,6 +23,7 @@ from tenancy_service.permissions import (
     ProjectRole,
     RoleSource,
     access,
+    effective_project_role,
     held,
     is_allowed,
     why,
@@ -148,11 +149,28 @@ def check_access(permission: str, least: LeastRole, answer: Answer) -> CheckAcce
         raise TypeError("an answer about access needs a place")
     return CheckAccessResponse(
         allowed=is_allowed(least, access),
-        user_id=str(answer.person.user_id),
+        user_id=str(answer.user_id),
         organization_role=org_role(access.organization_role),
         project_role=project_role(access.project_role),
         source=_source(access.source),
         reason=why(permission, least, access),
+    )
+
+
+def accessible_project(row: Row) -> AccessibleProject:
+    """`row` has the organization role, its default project role and the override, which decide."""
+    role, source = effective_project_role(
+        OrgRole[row.organization_role],
+        ProjectRole[row.override] if row.override else None,
+        ProjectRole[row.default_project_role],
+    )
+    return AccessibleProject(
+        project_id=str(row.project_id),
+        organization_id=str(row.organization_id),
+        slug=row.slug,
+        display_name=row.display_name,
+        role=project_role(role),
+        source=_source(source),
     )
 
 
