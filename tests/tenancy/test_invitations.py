@@ -31,9 +31,7 @@ async def test_an_invitation_is_shown_without_its_secret(inviting: Inviting, peo
     assert (state_of(made), made.role, made.etag) == ("PENDING", OrgRole.ORG_ROLE_GUEST, "1")
     assert [each.project_id for each in made.project_roles] == [api]
     assert made.expire_time.ToDatetime() - made.create_time.ToDatetime() == timedelta(days=7)
-    listed = await inviting.stub.ListInvitations(
-        pb.ListInvitationsRequest(organization_id=acme), metadata=ada.metadata
-    )
+    listed = await inviting.stub.ListInvitations(pb.ListInvitationsRequest(organization_id=acme), metadata=ada.metadata)
     assert list(listed.invitations) == [made]
     assert await inviting.get(ada, made.invitation_id) == made
     assert secret not in str(listed)
@@ -229,9 +227,7 @@ async def test_all_bad_fields_are_named_at_once(inviting: Inviting, people: Peop
         await inviting.stub.CreateInvitation(many, metadata=ada.metadata)
     assert failure.fields == {"project_roles": "101 items, at most 100"}
     async with fails(Reason.BAD_REQUEST) as failure:
-        await inviting.stub.CreateInvitation(
-            creation(api, f"{'x' * 250}@example.com"), metadata=ada.metadata
-        )
+        await inviting.stub.CreateInvitation(creation(api, f"{'x' * 250}@example.com"), metadata=ada.metadata)
     assert failure.fields == {"email": "262 characters, at most 254"}
     async with fails(Reason.BAD_REQUEST) as failure:
         await inviting.accept(ada, secret="x" * 101)
