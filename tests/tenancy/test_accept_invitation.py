@@ -22,9 +22,10 @@ from tests.tenancy.inviting import Inviting, an_address, name_of, state_of
 
 DELETE_PLACE = "UPDATE organizations SET delete_time = now(), purge_time = now() WHERE organization_id = %s"
 DELETE_PROJECT = "UPDATE projects SET delete_time = now(), purge_time = now() WHERE project_id = %s"
-LATER = (
-    "UPDATE organization_members SET expire_time = now() - interval '1 s' WHERE organization_id = %s AND user_id = %s"
-)
+END_MEMBERSHIP = """UPDATE organization_members SET expire_time = now() - interval '1 s'
+                     WHERE organization_id = %s AND user_id = %s"""
+MOVE = "UPDATE users SET email = 'x' || email, email_key = 'x' || email_key WHERE user_id = %s"
+SET_BY = "SELECT DISTINCT set_by_user_id::text FROM project_members WHERE user_id = %s"
 
 
 @pytest.fixture
