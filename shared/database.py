@@ -32,6 +32,7 @@ HOT_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "join_collapse_limit": "1",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",

@@ -17,6 +17,14 @@ from tenancy_service.queries import invitations, organization_members, organizat
 from tenancy_service.settings import Settings
 
 
+async def member_of(tx: Tx, organization_id: UUID, user_id: UUID) -> Row:
+    """Their active membership. MEMBER_NOT_FOUND, also for one that has expired."""
+    row = await organization_members.get_member(tx, organization_id=organization_id, user_id=user_id)
+    if row is None:
+        raise ServiceError(Reason.MEMBER_NOT_FOUND)
+    return row
+
+
 async def add(
     tx: Tx,
     settings: Settings,
@@ -35,7 +43,15 @@ async def add(
     row = await organization_members.insert_member(
         tx, organization_id=organization_id, user_id=user_id, role=role, expire_time=expire_time
     )
-    await audit.record(tx, origin, Action.MEMBER_ADDED, organization_id, target_user_id=user_id, after=role)
+    await audit.record(
+        tx,
+        origin,
+        Action.MEMBER_ADDED,
+        organization_id,
+        target_user_id=user_id,
+        after=role,
+        expire_time=expire_time,
+    )
     await publish.member_changed(tx, "MEMBER_ADDED", row)
     await _note_owner(tx, row)
     return row
@@ -67,6 +83,7 @@ async def change(
         target_user_id=member.user_id,
         before=member.role,
         after=role,
+        expire_time=expire_time,
     )
     await publish.member_changed(tx, "MEMBER_UPDATED", row)
     await _note_owner(tx, row)

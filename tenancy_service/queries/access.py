@@ -15,18 +15,23 @@ from tenancy_service.tables import project_members as pm
 from tenancy_service.tables import projects as p
 
 # A place that is not there, deleted, or not of the organization named with it has no row to the right, and
-# so looks like one the person is not a member of. LIMIT keeps each membership a look-up by its whole key:
-# joined plainly, the planner would read all of a person's memberships and pick one.
+# so looks like one the person is not a member of. LIMIT keeps each join a look-up of one row by its key, whatever the
+# planner thinks of the tables: joined plainly, it would read all of a person's memberships and pick one, and planned
+# while there were no organizations yet, every organization for every question.
 ROLES_IN_PLACES = """
 SELECT m.role, pm.role, o.default_project_role
   FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS q (user_id, organization_id, project_id, n)
-  LEFT JOIN projects p
-    ON p.project_id = q.project_id
-   AND p.organization_id = coalesce(q.organization_id, p.organization_id)
-   AND p.delete_time IS NULL
-  LEFT JOIN organizations o
-    ON o.organization_id = CASE WHEN q.project_id IS NULL THEN q.organization_id ELSE p.organization_id END
-   AND o.delete_time IS NULL
+  LEFT JOIN LATERAL (
+       SELECT organization_id, project_id FROM projects
+        WHERE project_id = q.project_id
+          AND organization_id = coalesce(q.organization_id, organization_id)
+          AND delete_time IS NULL
+        LIMIT 1) p ON true
+  LEFT JOIN LATERAL (
+       SELECT organization_id, default_project_role FROM organizations
+        WHERE organization_id = CASE WHEN q.project_id IS NULL THEN q.organization_id ELSE p.organization_id END
+          AND delete_time IS NULL
+        LIMIT 1) o ON true
   LEFT JOIN LATERAL (
        SELECT role FROM organization_members
         WHERE organization_id = o.organization_id AND user_id = q.user_id
