@@ -30,7 +30,7 @@ OWNERS = {"owner", "service for owner"}
 INSIDERS = GUEST | MEMBERS | {"lowered admin", "service for owner", "service for admin"}
 
 GETS_IN = {
-    "tenancy.v1.OrganizationService/CreateOrganization": SIGNED_IN,
+    "tenancy.v1.OrganizationService/CreateOrganization": SIGNED_IN | SERVICE,
     "tenancy.v1.OrganizationService/GetOrganization": INSIDERS | SERVICE,
     "tenancy.v1.OrganizationService/ListOrganizations": SIGNED_IN | SERVICE,
     "tenancy.v1.OrganizationService/UpdateOrganization": ADMINS | {"lowered admin"} | SERVICE,
