@@ -41,6 +41,7 @@ from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.identity_events import IdentityEvents
 from tenancy_service.parts import Parts
 from tenancy_service.previews import Previews
 from tenancy_service.queries import upkeep
@@ -113,6 +114,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
     await database.open()
     tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
+    identity_events = IdentityEvents(database, identity)
+    identity_events.start()
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
@@ -125,5 +128,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         )
     finally:
         tidying.cancel()
+        await identity_events.close()
         await identity.close()
         await database.close()

@@ -1,4 +1,4 @@
-"""SQL of organizations. Deleted ones are not there for any of these."""
+"""SQL of organizations. Deleted ones are not there, but where it is said."""
 
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,12 @@ async def lock_organization(tx: Tx, *, organization_id: UUID, member: UUID | Non
     return (await tx.execute(statement.with_for_update(of=o))).first() is not None
 
 
+async def lock_organization_or_deleted(tx: Tx, *, organization_id: UUID) -> bool:
+    """As lock_organization, also where it can still be undeleted; False if it is purged."""
+    statement = select(o.c.organization_id).where(o.c.organization_id == organization_id)
+    return (await tx.execute(statement.with_for_update())).first() is not None
+
+
 async def list_organizations_of_user(tx: Tx, *, user_id: UUID, after: UUID | None, limit: int) -> list[Row]:
     """With the user's role in each, by organization_id, which is by time of creation."""
     statement = (
@@ -68,3 +74,10 @@ async def update_organization(tx: Tx, *, organization_id: UUID, values: dict[str
         statement = statement.where(o.c.version.cast(Text) == etag)
     statement = statement.values(**values, version=o.c.version + 1, update_time=func.now())
     return await first(tx, statement.returning(o))
+
+
+async def update_organization_ownerless(tx: Tx, *, organization_id: UUID) -> Row:
+    """Also a deleted one: it is not to come back as if it had an owner."""
+    statement = update(o).where(o.c.organization_id == organization_id)
+    statement = statement.values(ownerless_time=func.now(), version=o.c.version + 1, update_time=func.now())
+    return await one(tx, statement.returning(o))

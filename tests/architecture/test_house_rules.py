@@ -14,7 +14,22 @@ MOST_LINES = 300
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
 # Over all tenants, and only for services; and the statement of the hot path, whose places are a list.
-OVER_ALL_TENANTS = {"list_all_organizations", "roles_in_places", "get_organization_id"}
+OVER_ALL_TENANTS = {"list_all_organizations", "roles_in_places", "get_organization_id"} | {
+    # What follows from identity's events: one user's, wherever they are.
+    "list_memberships_of_users",
+    "upsert_user_names",
+    "delete_user_names",
+    "insert_all_users_to_check",
+    "list_users_to_check",
+    "delete_users_to_check",
+    "update_identity_holder",
+    "update_identity_holder_gone",
+    "lock_identity_cursor",
+    "update_identity_cursor",
+    "lock_set_aside_event",
+    "delete_set_aside_event",
+    "count_set_aside_events",
+}
 TENANT = {"organization_id", "project_id", "user_id"}
 
 
