@@ -21,6 +21,8 @@ from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Service, identity_settings, running_identity, running_tenancy, tenancy_settings
 from tenantry.testing.people import AS_OPERATOR
 
+# So that what is on the way is small beside what waits.
+SMALL_WINDOWS = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
 Connection = psycopg.AsyncConnection[Any]
 
 

@@ -19,6 +19,20 @@ OVER_ALL_TENANTS = {"delete_past_purge_time", "list_organizations_after", "roles
     "get_invitation",  # by an id alone, by its secret, and those that wait for an address
     "get_invitation_by_secret",
     "list_invitations_of_address",
+    # What follows from identity's events: one user's, wherever they are.
+    "list_memberships_of_users",
+    "upsert_user_names",
+    "delete_user_names",
+    "insert_all_users_to_check",
+    "list_users_to_check",
+    "delete_users_to_check",
+    "update_identity_holder",
+    "update_identity_holder_gone",
+    "lock_identity_cursor",
+    "update_identity_cursor",
+    "lock_set_aside_event",
+    "delete_set_aside_event",
+    "count_set_aside_events",
 }
 TENANT = {"organization_id", "project_id", "user_id"}
 
