@@ -32,6 +32,8 @@ from shared.database import Database
 from shared.event_log import EventLog
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
+from shared.mail.outbox import Outbox
+from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.request_results import RequestResults
 from shared.server import Server
@@ -41,11 +43,13 @@ from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.mail.compose import Composer
+from tenancy_service.mail.texts import Template
 from tenancy_service.parts import Parts
 from tenancy_service.previews import Previews
 from tenancy_service.queries import upkeep
 from tenancy_service.settings import Settings
-from tenancy_service.tables import event_epoch, events, request_results
+from tenancy_service.tables import event_epoch, events, outbox_emails, request_results
 
 SERVICES: list[ServiceDescriptor] = [
     module.DESCRIPTOR.services_by_name[name]
@@ -86,6 +90,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         settings.identity_service_key.get_secret_value(),
         settings.identity_timeout_seconds,
     )
+    outbox = Outbox[Template](outbox_emails)
+    mails = Worker.of(settings, database, outbox, Composer(settings))
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
     stopping = asyncio.Event()
@@ -97,6 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         identity=identity,
         checks=checks,
         previews=Previews(database, settings.permissions),
+        outbox=outbox,
         origins=Origins(settings.trusted_proxies),
         event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
     )
@@ -115,6 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
+    mails.start()
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
@@ -127,5 +135,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         )
     finally:
         tidying.cancel()
+        await mails.close()
         await identity.close()
         await database.close()

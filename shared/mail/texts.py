@@ -83,11 +83,13 @@ class Texts:
     def render(
         self, name: str, *, shown: Mapping[str, str], token: str | None = None, lifetime: timedelta | None = None
     ) -> Rendered:
-        """With a token a template has `link` or `code`, the other empty, and `lasts`."""
+        """With a token a template has `link` or `code`, the other empty; with a lifetime of it `lasts`."""
         values = {**shown, "product_name": self.product_name}
-        if token is not None and lifetime is not None:
+        if lifetime is not None:
+            values["lasts"] = in_words(lifetime)
+        if token is not None:
             link = self._links[self._templates.links[name]].replace("{token}", token)
-            values |= {"link": link, "code": "" if link else token, "lasts": in_words(lifetime)}
+            values |= {"link": link, "code": "" if link else token}
         head, _, text = self._environment.get_template(f"{name}.txt").render(values).partition("\n")
         subject = head.removeprefix(SUBJECT).strip()
         if not head.startswith(SUBJECT) or not subject or len(subject) > MOST_SUBJECT or not subject.isprintable():

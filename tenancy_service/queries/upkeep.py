@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Table, and_, delete, func, select
 
 from shared.database import Database, Tx, first
+from shared.mail.outbox_emails import sent_long_ago
 from shared.request_results import no_longer_needed
 from shared.tidy import BATCH, Useless, delete_some
 from tenancy_service.tables import (
@@ -20,7 +21,6 @@ from tenancy_service.tables import (
     request_results,
 )
 
-SENT_MAILS_DAYS = 7
 ENDED_INVITATIONS_DAYS = 90
 
 # Deleted before the row that they hang on, in batches: a cascade over 50,000 members would hold its locks for long.
@@ -42,7 +42,7 @@ def useless(*, events_keep: timedelta) -> Useless:
     return {
         request_results: no_longer_needed(request_results),
         events: events.c.create_time < func.now() - events_keep,
-        outbox_emails: outbox_emails.c.sent_time < func.now() - timedelta(days=SENT_MAILS_DAYS),
+        outbox_emails: sent_long_ago(outbox_emails),
         invitations: invitations.c.expire_time < func.now() - timedelta(days=ENDED_INVITATIONS_DAYS),
     }
 

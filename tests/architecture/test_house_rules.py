@@ -14,7 +14,11 @@ MOST_LINES = 300
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
 # The worker's, over all tenants; the statement of the hot path, whose places are a list; what a slug leads to.
-OVER_ALL_TENANTS = {"delete_past_purge_time", "roles_in_places", "get_organization_id"}
+OVER_ALL_TENANTS = {"delete_past_purge_time", "roles_in_places", "get_organization_id"} | {
+    "get_invitation",  # by an id alone, by its secret, and those that wait for an address
+    "get_invitation_by_secret",
+    "list_invitations_of_address",
+}
 TENANT = {"organization_id", "project_id", "user_id"}
 
 
