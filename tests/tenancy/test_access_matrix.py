@@ -26,6 +26,7 @@ OWNERS_SERVICE = {"service for owner", "service for admin", "service for outside
 SIGNED_IN = OUTSIDER | GUEST | MEMBERS | OWNERS_SERVICE | {"lowered admin"}
 ON_PROJECT = {"member", "admin", "owner", "project editor", "project admin", "lowered admin"}
 OF_PROJECT = {"admin", "owner", "project admin"}
+SERVICES = SERVICE | {"service for owner", "service for admin"}
 OWNERS = {"owner", "service for owner"}
 INSIDERS = GUEST | MEMBERS | {"lowered admin", "service for owner", "service for admin"}
 
@@ -38,7 +39,7 @@ GETS_IN = {
     "tenancy.v1.OrganizationService/UndeleteOrganization": OWNERS | SERVICE,
     "tenancy.v1.OrganizationService/TransferOwnership": OWNERS,
     "tenancy.v1.OrganizationService/RestoreOwner": SERVICE,
-    "tenancy.v1.OrganizationMemberService/AddOrganizationMember": {"service for owner", "service for admin"} | SERVICE,
+    "tenancy.v1.OrganizationMemberService/AddOrganizationMember": SERVICES,
     "tenancy.v1.OrganizationMemberService/GetOrganizationMember": (INSIDERS - GUEST) | SERVICE,
     "tenancy.v1.OrganizationMemberService/ListOrganizationMembers": (INSIDERS - GUEST) | SERVICE,
     "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
@@ -48,16 +49,10 @@ GETS_IN = {
     "tenancy.v1.ProjectService/GetProject": ON_PROJECT | SERVICE | {"service for owner", "service for admin"},
     "tenancy.v1.ProjectService/ListProjects": INSIDERS | SERVICE,
     "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | {"service for owner", "service for admin"},
-    "tenancy.v1.ProjectMemberService/GetProjectMember": ON_PROJECT
-    | SERVICE
-    | {"service for owner", "service for admin"},
-    "tenancy.v1.ProjectMemberService/ListProjectMembers": (
-        ON_PROJECT | SERVICE | {"service for owner", "service for admin"}
-    ),
-    "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | SERVICE | {"service for owner", "service for admin"},
-    "tenancy.v1.ProjectMemberService/ClearProjectRole": OF_PROJECT
-    | SERVICE
-    | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectMemberService/GetProjectMember": ON_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/ListProjectMembers": ON_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/ClearProjectRole": OF_PROJECT | SERVICES,
     # "No" is an answer, so every session gets one; a service names a session in the request.
     "tenancy.v1.AccessService/CheckAccess": SIGNED_IN,
     "tenancy.v1.AccessService/BatchCheckAccess": SIGNED_IN,
