@@ -28,13 +28,14 @@ from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceS
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
-from shared.database import Database
-from shared.event_log import EventLog
+from shared.database import Database, Tx
+from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
 from shared.mail.outbox import Outbox
 from shared.mail.worker import Worker
 from shared.origin import Origins
+from shared.readiness import Readiness
 from shared.request_results import RequestResults
 from shared.server import Server
 from shared.tidy import keep_tidy
@@ -43,6 +44,7 @@ from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.identity_events import IdentityEvents
 from tenancy_service.mail.compose import Composer
 from tenancy_service.mail.texts import Template
 from tenancy_service.parts import Parts
@@ -108,6 +110,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
     )
 
+    async def prepare(tx: Tx) -> None:
+        await raise_epoch(tx, events, event_epoch)
+
     def add(server: grpc.aio.Server) -> None:
         add_OrganizationServiceServicer_to_server(services.Organizations(parts), server)
         add_OrganizationMemberServiceServicer_to_server(services.OrganizationMembers(parts), server)
@@ -123,12 +128,14 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
     mails.start()
+    identity_events = IdentityEvents(database, identity)
+    identity_events.start()
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
             [service.full_name for service in SERVICES],
             add,
-            is_ready=database.is_ready,
+            is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
             stopping=stopping,
@@ -136,5 +143,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     finally:
         tidying.cancel()
         await mails.close()
+        await identity_events.close()
         await identity.close()
         await database.close()

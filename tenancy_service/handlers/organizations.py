@@ -36,6 +36,11 @@ class OrganizationPlaces(Handlers):
             display_name = read.name("display_name", request.display_name) or slug
             public_metadata = read.metadata("public_metadata", request.public_metadata)
             request_id = read.optional_uuid("request_id", request.request_id)
+            owner = read.uuid("owner_user_id", request.owner_user_id) if caller.person is None else caller.user_id
+            if caller.person is not None and request.owner_user_id:
+                read.wrong("owner_user_id", "only services without a session name the owner")
+        if caller.person is None and owner not in await self.parts.identity.users([owner]):
+            raise ServiceError(Reason.USER_NOT_FOUND)
         new = {"slug": slug, "display_name": display_name, "public_metadata": public_metadata}
 
         async def create(tx: Tx) -> pb.CreateOrganizationResponse:
@@ -48,10 +53,11 @@ class OrganizationPlaces(Handlers):
                 self.parts.settings,
                 origin,
                 organization_id=organization_id,
-                user_id=caller.user_id,
+                user_id=owner,
                 role=OrgRole.OWNER.name,
             )
-            return pb.CreateOrganizationResponse(organization=self._shown(row, caller, OrgRole.OWNER))
+            role = OrgRole.OWNER if caller.person else None
+            return pb.CreateOrganizationResponse(organization=self._shown(row, caller, role))
 
         return await self.parts.request_results.answer_once(
             caller, request_id, request, pb.CreateOrganizationResponse, create

@@ -17,7 +17,9 @@ from tests.architecture.project import ROOT
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 TENANCY = (ROOT / "docs" / "tenancy.md").read_text()
-ROWS = re.findall(r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY + TENANCY, re.MULTILINE)
+ROWS = re.findall(
+    r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY + TENANCY, re.MULTILINE
+)
 DOCUMENTED = {
     name: default
     for names, defaults in ROWS
