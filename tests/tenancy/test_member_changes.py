@@ -17,7 +17,8 @@ from tests.tenancy.member_calls import add, after, audited, get, org_role, publi
 from tests.tenancy.races import rows
 from tests.tenancy.rpcs import call, everything_of
 
-INVITE = """INSERT INTO invitations (organization_id, invitation_id, email, email_key, role, inviter_user_id, expire_time)
+INVITE = """INSERT INTO invitations
+                   (organization_id, invitation_id, email, email_key, role, inviter_user_id, expire_time)
             VALUES (%s, gen_random_uuid(), %s, %s, %s, %s, now() + interval '1 day') RETURNING invitation_id"""
 INVITED = "SELECT role, inviter_user_id::text, state FROM invitations WHERE organization_id = %s ORDER BY 1, 2"
 
