@@ -60,7 +60,10 @@ async def add(
 async def change(
     tx: Tx, settings: Settings, origin: Origin, member: Row, *, role: str, expire_time: datetime | None
 ) -> Row:
-    """Another role or expiry. LAST_OWNER, QUOTA_EXCEEDED. No override holds an owner down."""
+    """Another role or expiry. LAST_OWNER, QUOTA_EXCEEDED. No override holds an owner down.
+
+    A lower role takes back the pending invitations that they sent for roles above it.
+    """
     if role != OrgRole.OWNER.name:
         await refuse_last_owner(tx, member)
     elif member.role != role:
@@ -68,6 +71,7 @@ async def change(
         await project_members.delete_overrides_of_user(
             tx, organization_id=member.organization_id, user_id=member.user_id
         )
+    await _revoke_invitations_above(tx, origin, member, OrgRole[role])
     row = await organization_members.update_member(
         tx, organization_id=member.organization_id, user_id=member.user_id, role=role, expire_time=expire_time
     )
@@ -92,9 +96,7 @@ async def remove(tx: Tx, origin: Origin, member: Row, action: Action = Action.ME
     Whether it is the last owner is for the caller to see to.
     """
     organization_id, user_id = member.organization_id, member.user_id
-    await invitations.update_invitations_revoked(
-        tx, organization_id=organization_id, inviter_user_id=user_id, roles=("ADMIN", "OWNER")
-    )
+    await _revoke_invitations_above(tx, origin, member, OrgRole.MEMBER)
     await organization_members.delete_member(tx, organization_id=organization_id, user_id=user_id)
     await audit.record(tx, origin, action, organization_id, target_user_id=user_id, before=member.role)
     await publish.member_removed(tx, organization_id, user_id)
@@ -109,6 +111,15 @@ async def refuse_last_owner(tx: Tx, member: Row) -> None:
     )
     if not others:
         raise ServiceError(Reason.LAST_OWNER)
+
+
+async def _revoke_invitations_above(tx: Tx, origin: Origin, inviter: Row, highest: OrgRole) -> None:
+    above = [role.name for role in OrgRole if role > highest]
+    revoked = await invitations.update_invitations_revoked(
+        tx, organization_id=inviter.organization_id, inviter_user_id=inviter.user_id, roles=above
+    )
+    for invitation_id in revoked:
+        await audit.record(tx, origin, Action.INVITATION_REVOKED, inviter.organization_id, invitation_id=invitation_id)
 
 
 async def _note_owner(tx: Tx, member: Row) -> None:

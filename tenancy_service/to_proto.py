@@ -6,6 +6,7 @@ from typing import Any
 from protos.tenancy.v1 import roles_pb2
 from protos.tenancy.v1.access_pb2 import AccessibleProject, CheckAccessResponse
 from protos.tenancy.v1.access_pb2 import Permission as PermissionMessage
+from protos.tenancy.v1.invitations_pb2 import Invitation, InvitationState, InvitedProjectRole
 from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.organizations_pb2 import Organization
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
@@ -139,6 +140,30 @@ def project_member(
         set_by_service=(set_here.set_by_service or "") if set_here else "",
         email=user.email if user else "",
         display_name=user.display_name if user else "",
+    )
+
+
+def invitation(row: Row, *, to_recipient: bool = False) -> Invitation:
+    """`row` is one of queries.invitations. Who accepted it is for those who may read the members."""
+    return Invitation(
+        invitation_id=str(row.invitation_id),
+        organization_id=str(row.organization_id),
+        email=row.email,
+        role=org_role(OrgRole[row.role]),
+        project_roles=[
+            InvitedProjectRole(project_id=project_id, role=project_role(ProjectRole[role]))
+            for project_id, role in (row.project_roles or {}).items()
+        ],
+        state=InvitationState.Value(f"INVITATION_STATE_{row.state}"),
+        inviter_user_id=str(row.inviter_user_id or ""),
+        inviter_service=row.inviter_service or "",
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        expire_time=timestamp(row.expire_time),
+        etag=etag(row),
+        organization_slug=row.organization_slug,
+        organization_display_name=row.organization_display_name,
+        accepted_user_id="" if to_recipient else str(row.accepted_user_id or ""),
     )
 
 

@@ -80,9 +80,9 @@ def read_question(
     user_id = read.optional_uuid(f"{path}user_id", request.user_id)
     if request.session_token and request.user_id:
         read.wrong(f"{path}user_id", "either this or session_token")
-    if (token or user_id) and caller.service is None:
+    if (request.session_token or user_id) and caller.service is None:
         raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
-    if not token and user_id is None and caller.token is None:
+    if not request.session_token and user_id is None and caller.token is None:
         raise ServiceError(Reason.SESSION_REQUIRED)
     organization_id, project_id = read_place(read, path, request, permissions)
     return Question(token or caller.token or "", organization_id, project_id, user_id)

@@ -67,9 +67,9 @@ class AccessExplained(Handlers):
             user_id = read.optional_uuid("user_id", request.user_id)
             if request.session_token and request.user_id:
                 read.wrong("user_id", "either this or session_token")
-            if token and caller.service is None:
+            if request.session_token and caller.service is None:
                 raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
-            if not token and user_id is None and caller.token is None:
+            if not request.session_token and user_id is None and caller.token is None:
                 raise ServiceError(Reason.SESSION_REQUIRED)
             place = read_place(read, "", request, self.parts.settings.permissions)
         if caller.token is not None:

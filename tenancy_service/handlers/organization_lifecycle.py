@@ -43,11 +43,8 @@ class OrganizationLifecycle(Handlers):
             shown = to_proto.organization(row, caller, role, settings.permissions)
             return pb.DeleteOrganizationResponse(organization=shown)
 
-        async def scope(_tx: Tx) -> Scope:
-            return Scope(organization_id)
-
         if request.validate_only:
-            return await self.parts.previews.of(delete, scope)
+            return await self.parts.previews.of(delete, Scope(organization_id))
         return await self.parts.request_results.answer_once(
             caller, request_id, request, pb.DeleteOrganizationResponse, delete
         )
@@ -107,11 +104,8 @@ class OrganizationLifecycle(Handlers):
             shown = to_proto.organization(row, caller, OrgRole.ADMIN, settings.permissions)
             return pb.TransferOwnershipResponse(organization=shown)
 
-        async def scope(_tx: Tx) -> Scope:
-            return Scope(organization_id, user_ids=(caller.user_id, user_id))
-
         if request.validate_only:
-            return await self.parts.previews.of(transfer, scope)
+            return await self.parts.previews.of(transfer, Scope(organization_id, user_ids=(caller.user_id, user_id)))
         return await self.parts.request_results.answer_once(
             caller, request_id, request, pb.TransferOwnershipResponse, transfer
         )

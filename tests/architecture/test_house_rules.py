@@ -13,9 +13,13 @@ MOST_LINES = 300
 # Not spelled out, so that this file is not the one that has them.
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
-# The worker's and a snapshot's, over all tenants; the statement of the hot path, whose places are a list; what a
-# slug leads to.
-OVER_ALL_TENANTS = {"delete_past_purge_time", "list_organizations_after", "roles_in_places", "get_organization_id"}
+# The worker's, over all tenants; the statement of the hot path, whose places are a list; what a slug leads to.
+OVER_ALL_TENANTS = {"delete_past_purge_time", "roles_in_places", "get_organization_id"} | {
+    "list_organizations_after",  # a snapshot's
+    "get_invitation",  # by an id alone, by its secret, and those that wait for an address
+    "get_invitation_by_secret",
+    "list_invitations_of_address",
+}
 TENANT = {"organization_id", "project_id", "user_id"}
 
 
