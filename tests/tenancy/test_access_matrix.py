@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from google.protobuf.struct_pb2 import Struct
 
 from protos.tenancy.v1 import access_pb2 as access
 from protos.tenancy.v1 import organization_members_pb2 as members
@@ -25,13 +26,18 @@ OWNERS_SERVICE = {"service for owner", "service for admin", "service for outside
 SIGNED_IN = OUTSIDER | GUEST | MEMBERS | OWNERS_SERVICE | {"lowered admin"}
 ON_PROJECT = {"member", "admin", "owner", "project editor", "project admin", "lowered admin"}
 OF_PROJECT = {"admin", "owner", "project admin"}
+OWNERS = {"owner", "service for owner"}
 INSIDERS = GUEST | MEMBERS | {"lowered admin", "service for owner", "service for admin"}
 
 GETS_IN = {
     "tenancy.v1.OrganizationService/CreateOrganization": SIGNED_IN | SERVICE,
     "tenancy.v1.OrganizationService/GetOrganization": INSIDERS | SERVICE,
     "tenancy.v1.OrganizationService/ListOrganizations": SIGNED_IN | SERVICE,
-    "tenancy.v1.OrganizationService/UpdateOrganization": ADMINS | {"lowered admin"},
+    "tenancy.v1.OrganizationService/UpdateOrganization": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.OrganizationService/DeleteOrganization": OWNERS | SERVICE,
+    "tenancy.v1.OrganizationService/UndeleteOrganization": OWNERS | SERVICE,
+    "tenancy.v1.OrganizationService/TransferOwnership": OWNERS,
+    "tenancy.v1.OrganizationService/RestoreOwner": SERVICE,
     "tenancy.v1.OrganizationMemberService/AddOrganizationMember": {"service for owner", "service for admin"} | SERVICE,
     "tenancy.v1.OrganizationMemberService/ListOrganizationMembers": (INSIDERS - GUEST) | SERVICE,
     "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"},
@@ -102,9 +108,25 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         ),
         "UpdateOrganization": (
             organizations.UpdateOrganizationRequest(
-                organization=organizations.Organization(organization_id=acme, display_name="New", etag="stale")
+                organization=organizations.Organization(organization_id=acme, etag="stale", public_metadata=Struct())
             ),
             organizations.UpdateOrganizationResponse,
+        ),
+        "DeleteOrganization": (
+            organizations.DeleteOrganizationRequest(organization_id=acme, etag="stale"),
+            organizations.DeleteOrganizationResponse,
+        ),
+        "UndeleteOrganization": (
+            organizations.UndeleteOrganizationRequest(organization_id=acme),
+            organizations.UndeleteOrganizationResponse,
+        ),
+        "TransferOwnership": (
+            organizations.TransferOwnershipRequest(organization_id=acme, user_id=nobody),
+            organizations.TransferOwnershipResponse,
+        ),
+        "RestoreOwner": (
+            organizations.RestoreOwnerRequest(organization_id=acme, user_id=member.user_id, reason="Ada has left"),
+            organizations.RestoreOwnerResponse,
         ),
         "AddOrganizationMember": (
             members.AddOrganizationMemberRequest(organization_id=acme, user_id=member.user_id, role=member_role),
