@@ -130,8 +130,8 @@ async def test_a_repeated_request_gets_the_first_response_and_changes_nothing_mo
         ),
         "remove": (remove(acme, bo.user_id, **again), remove(acme, di.user_id, **again), ada.metadata),
         "leave": (
-            LeaveOrganizationRequest(organization_id=acme, **again),
-            LeaveOrganizationRequest(organization_id=str(uuid4()), **again),
+            LeaveOrganizationRequest(organization_id=acme, request_id=again["request_id"]),
+            LeaveOrganizationRequest(organization_id=str(uuid4()), request_id=again["request_id"]),
             bo.metadata,
         ),
     }
