@@ -7,6 +7,8 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from protos.tenancy.v1 import access_pb2 as access
+from protos.tenancy.v1 import audit_events_pb2 as audit_events
+from protos.tenancy.v1 import events_pb2 as events
 from protos.tenancy.v1 import organization_members_pb2 as members
 from protos.tenancy.v1 import organizations_pb2 as organizations
 from protos.tenancy.v1 import project_members_pb2 as project_members
@@ -61,6 +63,8 @@ GETS_IN = {
     "tenancy.v1.AccessService/ExplainAccess": SIGNED_IN,
     "tenancy.v1.AccessService/ListAccessibleProjects": SIGNED_IN | SERVICE,
     "tenancy.v1.AccessService/ListPermissions": SIGNED_IN | SERVICE,
+    "tenancy.v1.EventService/StreamEvents": OWNERS_SERVICE | SERVICE,
+    "tenancy.v1.AuditService/ListAuditEvents": ADMINS | SERVICE | {"lowered admin"},
 }
 
 TENANT = """SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM (
@@ -202,6 +206,11 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
             access.ListAccessibleProjectsResponse,
         ),
         "ListPermissions": (access.ListPermissionsRequest(), access.ListPermissionsResponse),
+        "StreamEvents": (events.StreamEventsRequest(), events.StreamEventsResponse),
+        "ListAuditEvents": (
+            audit_events.ListAuditEventsRequest(organization_id=acme),
+            audit_events.ListAuditEventsResponse,
+        ),
     }
     return callers, requests, acme
 
@@ -229,6 +238,7 @@ async def test_who_gets_in(
     callers, requests, acme = world
     request, response = requests[rpc.partition("/")[2]]
     before = await rows_of(pair, acme)
-    row = Row(frozenset(GETS_IN[rpc]), request, response)  # type: ignore[arg-type]
+    streams = rpc.endswith("/StreamEvents")
+    row = Row(frozenset(GETS_IN[rpc]), request, response, streams)  # type: ignore[arg-type]
     await check_row(pair.tenancy.channel, rpc, row, POLICY[rpc], callers)
     assert await rows_of(pair, acme) == before
