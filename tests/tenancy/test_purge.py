@@ -203,6 +203,7 @@ async def test_the_worker_finds_its_rows_by_an_index(databases: Databases) -> No
             b"INSERT INTO organizations (organization_id, slug, display_name)"
             b" SELECT gen_random_uuid(), 'many-' || n, 'Many' FROM generate_series(1, 5000) n"
         )
-        due = upkeep.next_due(organizations).compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
+        postgresql = dialect()  # type: ignore[no-untyped-call]
+        due = upkeep.next_due(organizations).compile(dialect=postgresql, compile_kwargs={"literal_binds": True})
         plan = await (await connection.execute(f"EXPLAIN {due}".encode())).fetchall()
     assert "ix_organizations_purge_time" in str(plan)
