@@ -45,10 +45,12 @@ GETS_IN = {
     "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.OrganizationMemberService/RemoveOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.OrganizationMemberService/LeaveOrganization": INSIDERS,
-    "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"},
+    "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.ProjectService/GetProject": ON_PROJECT | SERVICE | {"service for owner", "service for admin"},
     "tenancy.v1.ProjectService/ListProjects": INSIDERS | SERVICE,
-    "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectService/DeleteProject": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectService/UndeleteProject": OF_PROJECT | SERVICES,
     "tenancy.v1.ProjectMemberService/GetProjectMember": ON_PROJECT | SERVICES,
     "tenancy.v1.ProjectMemberService/ListProjectMembers": ON_PROJECT | SERVICES,
     "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | SERVICES,
@@ -56,6 +58,8 @@ GETS_IN = {
     # "No" is an answer, so every session gets one; a service names a session in the request.
     "tenancy.v1.AccessService/CheckAccess": SIGNED_IN,
     "tenancy.v1.AccessService/BatchCheckAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/ExplainAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/ListAccessibleProjects": SIGNED_IN | SERVICE,
     "tenancy.v1.AccessService/ListPermissions": SIGNED_IN | SERVICE,
 }
 
@@ -161,9 +165,16 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         "GetProject": (projects.GetProjectRequest(project_id=api), projects.GetProjectResponse),
         "ListProjects": (projects.ListProjectsRequest(organization_id=acme), projects.ListProjectsResponse),
         "UpdateProject": (
-            projects.UpdateProjectRequest(project=projects.Project(project_id=api, display_name="New", etag="stale")),
+            projects.UpdateProjectRequest(
+                project=projects.Project(project_id=api, etag="stale", public_metadata=Struct())
+            ),
             projects.UpdateProjectResponse,
         ),
+        "DeleteProject": (
+            projects.DeleteProjectRequest(project_id=api, etag="stale"),
+            projects.DeleteProjectResponse,
+        ),
+        "UndeleteProject": (projects.UndeleteProjectRequest(project_id=api), projects.UndeleteProjectResponse),
         "GetProjectMember": (
             project_members.GetProjectMemberRequest(project_id=api, user_id=nobody),
             project_members.GetProjectMemberResponse,
@@ -182,6 +193,14 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         ),
         "CheckAccess": (check, access.CheckAccessResponse),
         "BatchCheckAccess": (access.BatchCheckAccessRequest(requests=[check]), access.BatchCheckAccessResponse),
+        "ExplainAccess": (
+            access.ExplainAccessRequest(project_id=api, permission="project:read"),
+            access.ExplainAccessResponse,
+        ),
+        "ListAccessibleProjects": (
+            access.ListAccessibleProjectsRequest(organization_id=acme),
+            access.ListAccessibleProjectsResponse,
+        ),
         "ListPermissions": (access.ListPermissionsRequest(), access.ListPermissionsResponse),
     }
     return callers, requests, acme
