@@ -1,6 +1,5 @@
 """The tables of the audits, in both services: nobody changes what is written there."""
 
-
 import psycopg
 import pytest
 from uuid_utils.compat import uuid7
