@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from identity_service import mail_limits
-from identity_service.mail.outbox import Template
+from identity_service.mail.texts import Template
 from identity_service.parts import Parts
 from protos.identity.v1.credentials_pb2 import (
     StartEmailVerificationRequest,

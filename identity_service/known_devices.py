@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from identity_service import tokens
 from identity_service.queries import known_devices
+from shared import one_time
 from shared.database import Tx
 
 
@@ -33,7 +33,7 @@ class Device:
 
     def token_for(self, known: Collection[bytes]) -> str:
         """Its own token if it is a known one, else a new one."""
-        return self.token if self.token and self._token_hash in known else tokens.make_one_time_token()
+        return self.token if self.token and self._token_hash in known else one_time.make_token()
 
     # Each with its kind: otherwise who sends the text of a source as a token would pass for that source.
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from identity_service.mail.outbox import Outbox
+from identity_service.mail.texts import Template
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
 from identity_service.second_factor import SecondFactors
@@ -11,6 +11,7 @@ from identity_service.throttle import Throttle
 from identity_service.validation import Validation
 from shared.database import Database
 from shared.event_streams import EventStreams
+from shared.mail.outbox import Outbox
 from shared.origin import Origins
 from shared.request_results import RequestResults
 
@@ -25,7 +26,7 @@ class Parts:
     password_rules: PasswordRules
     second_factors: SecondFactors
     throttle: Throttle
-    outbox: Outbox
+    outbox: Outbox[Template]
     origins: Origins
     event_streams: EventStreams
 

@@ -10,7 +10,7 @@ import pyotp
 from identity_service.factor_secrets import FactorSecrets
 from identity_service.queries import factors
 from identity_service.settings import Settings
-from identity_service.tokens import one_time_hash
+from shared import one_time
 from shared.database import Row, Tx
 
 STEP_SECONDS = 30
@@ -96,4 +96,4 @@ def make_recovery_code() -> str:
 
 
 def recovery_hash(code: str) -> bytes:
-    return one_time_hash(plain(code))
+    return one_time.hash_of(plain(code))

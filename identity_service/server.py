@@ -14,15 +14,15 @@ from identity_service.handlers.audit_events import AuditEvents
 from identity_service.handlers.events import Events
 from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
-from identity_service.mail.outbox import Outbox
-from identity_service.mail.worker import Worker
+from identity_service.mail.compose import Composer
+from identity_service.mail.texts import Template
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
 from identity_service.queries import upkeep
 from identity_service.second_factor import SecondFactors
 from identity_service.settings import Settings
-from identity_service.tables import event_epoch, events, request_results
+from identity_service.tables import event_epoch, events, outbox_emails, request_results
 from identity_service.throttle import Throttle
 from identity_service.touches import Touches
 from identity_service.validation import Validation
@@ -34,12 +34,14 @@ from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_s
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
-from shared.log import log
+from shared.mail.outbox import Outbox
+from shared.mail.worker import Worker
 from shared.origin import Origins
+from shared.readiness import Readiness
 from shared.request_results import RequestResults
 from shared.server import Server
 from shared.tidy import keep_tidy
@@ -72,8 +74,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         name="identity",
         constraint_errors=CONSTRAINT_ERRORS,
     )
-    outbox = Outbox()
-    mails = Worker.of(settings, database, outbox)
+    outbox = Outbox[Template](outbox_emails)
+    mails = Worker.of(settings, database, outbox, Composer(settings))
     touches = Touches(database, settings.idle)
     validation = Validation(database, touches, settings)
     passwords = Passwords()
@@ -94,6 +96,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
     )
 
+    async def prepare(tx: Tx) -> None:
+        await upkeep.update_session_limits(tx, absolute=settings.absolute)
+        await raise_epoch(tx, events, event_epoch)
+
     def add(server: grpc.aio.Server) -> None:
         add_UserServiceServicer_to_server(Users(parts), server)
         add_SessionServiceServicer_to_server(Sessions(parts), server)
@@ -111,7 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             Guard(POLICY, authentication, QUIET),
             [service.full_name for service in SERVICES],
             add,
-            is_ready=Readiness(database, settings.absolute).is_ready,
+            is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
             stopping=stopping,
@@ -122,26 +128,3 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         await touches.close()
         passwords.close()
         await database.close()
-
-
-class Readiness:
-    """Ready when the database answers, its triggers know our absolute limit, and its events have their epoch."""
-
-    def __init__(self, database: Database, absolute: timedelta) -> None:
-        self._database, self._absolute = database, absolute
-        self._is_prepared = False
-
-    async def is_ready(self) -> bool:
-        if not self._is_prepared and await self._database.is_ready():
-            await self._prepare()
-        return self._is_prepared and await self._database.is_ready()
-
-    async def _prepare(self) -> None:
-        try:
-            async with self._database.transaction() as tx:
-                await upkeep.update_session_limits(tx, absolute=self._absolute)
-                await raise_epoch(tx, events, event_epoch)
-            self._is_prepared = True
-        except Exception as error:
-            log.error("the database is not as it should be; has it been migrated?", exc_info=error)
-            await asyncio.sleep(2)  # not a line for every look at the database

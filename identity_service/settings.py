@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BeforeValidator,
-    DirectoryPath,
     Field,
     FilePath,
     SecretStr,
@@ -18,13 +17,11 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from identity_service.common_passwords import common_passwords
-from identity_service.mail.message import NotDeliveredError, in_ascii
-from identity_service.mail.smtp import SmtpServer, read_smtp_url
-from identity_service.mail.texts import RESET, VERIFY, check_templates
-from shared.settings import CommonSettings, Switch, refuse_weak_secret, split_on_commas
+from identity_service.mail.texts import RESET, TEMPLATES, VERIFY
+from shared.mail.settings import Link, MailSettings
+from shared.settings import Switch, refuse_weak_secret, split_on_commas
 
 MAX_SECRETS = 5
-NO_SENDER = "no-reply@localhost"
 
 
 def check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -47,40 +44,21 @@ def check_number(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
-def check_link(value: str) -> str:
-    if value and (not value.startswith(("https://", "http://")) or value.count("{token}") != 1):
-        raise ValueError("needs an http(s) address with {token} in it once, best behind a #")
-    return value
-
-
 def check_words(path: Path) -> Path:
     common_passwords(path)
     return path
 
 
-def check_smtp_url(value: SecretStr) -> SecretStr:
-    read_smtp_url(value.get_secret_value())
-    return value
-
-
-def check_line(value: str) -> str:
-    if not value.isprintable() or value != value.strip():
-        raise ValueError("needs printable characters, without space around them")
-    return value
-
-
 # NoDecode: pydantic-settings would read JSON first, and a failure there hides every other wrong setting.
 AnySecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_on_commas), AfterValidator(check_secrets)]
 Secrets = Annotated[AnySecrets, AfterValidator(check_number)]
-Link = Annotated[str, AfterValidator(check_link)]
 Words = Annotated[FilePath, AfterValidator(check_words)]
-Line = Annotated[str, AfterValidator(check_line)]
-SmtpUrl = Annotated[SecretStr, AfterValidator(check_smtp_url)]
-Templates = Annotated[DirectoryPath, AfterValidator(check_templates)]
 
 
-class Settings(CommonSettings):
+class Settings(MailSettings):
     """The first of `session_secrets` signs, all verify; times are in seconds."""
+
+    templates = TEMPLATES
 
     session_secrets: Secrets = Field(
         validation_alias=AliasChoices("SESSION_SECRETS", "SESSION_SECRET"),
@@ -100,11 +78,6 @@ class Settings(CommonSettings):
     common_passwords: Words | None = Field(None, alias="COMMON_PASSWORDS", examples=["/etc/tenantry/common.txt"])
     factor_secrets: AnySecrets = Field((), alias="FACTOR_SECRETS", examples=["<48 random characters>"])
     user_purge_days: int = Field(30, alias="USER_PURGE_DAYS", ge=0, le=3650, examples=["30"])
-    product_name: Line = Field("Tenantry", alias="PRODUCT_NAME", min_length=1, max_length=60, examples=["Acme"])
-    mail_from: str = Field(NO_SENDER, alias="MAIL_FROM", max_length=254, examples=["no-reply@example.com"])
-    smtp_url: SmtpUrl | None = Field(None, alias="SMTP_URL", examples=["smtp://user:password@mail.example.com:587"])
-    mail_folder: Path = Field(Path(".tenantry/mail"), alias="MAIL_FOLDER", examples=["/var/lib/tenantry/mail"])
-    mail_templates: Templates | None = Field(None, alias="MAIL_TEMPLATES", examples=["/etc/tenantry/mail"])
     verify_email_url: Link = Field(
         "", alias="VERIFY_EMAIL_URL", examples=["https://app.example.com/verify#token={token}"]
     )
@@ -121,25 +94,6 @@ class Settings(CommonSettings):
         if absolute < info.data.get("session_idle_seconds", 0):
             raise ValueError("less than SESSION_IDLE_SECONDS")
         return absolute
-
-    @field_validator("mail_from")
-    @classmethod
-    def _an_address(cls, address: str) -> str:
-        try:
-            return address if address == NO_SENDER else in_ascii(address)
-        except NotDeliveredError:
-            raise ValueError("not an email address") from None
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _has_a_sender(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if url and info.data.get("mail_from") == NO_SENDER:
-            raise ValueError("needs a MAIL_FROM too")
-        return url
-
-    @property
-    def smtp_server(self) -> SmtpServer | None:
-        return read_smtp_url(self.smtp_url.get_secret_value()) if self.smtp_url else None
 
     @property
     def links(self) -> dict[str, str]:

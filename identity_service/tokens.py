@@ -5,23 +5,11 @@ character would have three other spellings.
 """
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
 
 MAX_TOKEN = 512
-MAX_ONE_TIME_TOKEN = 100  # ours have 43
-
-
-def make_one_time_token() -> str:
-    """256 random bits in 43 url-safe characters; what is stored is `one_time_hash`."""
-    return secrets.token_urlsafe(32)
-
-
-def one_time_hash(token: str) -> bytes:
-    """A plain hash will do for 256 random bits (ASVS 6.5.2)."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def make_sid() -> str:

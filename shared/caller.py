@@ -39,6 +39,10 @@ class Caller:
     def user_id(self) -> UUID:
         return self.signed_in.user_id
 
+    def is_user(self, user_id: UUID) -> bool:
+        """Whether this person is calling; a service without a person is nobody."""
+        return self.person is not None and self.person.user_id == user_id
+
 
 ANONYMOUS = Caller()
 _caller: ContextVar[Caller] = ContextVar("caller", default=ANONYMOUS)

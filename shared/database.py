@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import psycopg
@@ -31,6 +32,7 @@ HOT_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "join_collapse_limit": "1",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
@@ -186,6 +188,12 @@ async def many_by_filter(tx: Tx, statement: sqlalchemy.Executable) -> list[Row]:
     """For what callers filter: planned for these values, as a plan for all does not know rare ones from common ones."""
     await tx.execute(sqlalchemy.text("SET LOCAL plan_cache_mode = force_custom_plan"))
     return await many(tx, statement)
+
+
+async def is_in_future(tx: Tx, moment: datetime) -> bool:
+    """By the database's clock: ours may differ, and each of us has another."""
+    asked = sqlalchemy.literal(moment, sqlalchemy.DateTime(timezone=True))
+    return bool((await tx.execute(sqlalchemy.select(asked > sqlalchemy.func.now()))).scalar_one())
 
 
 def _limit_transactions(connection: Any, _record: object) -> None:

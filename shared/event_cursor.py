@@ -8,6 +8,7 @@ import base64
 import struct
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from shared.errors import ServiceError
@@ -16,8 +17,12 @@ from shared.timestamps import EPOCH
 
 LOG, SNAPSHOT = 1, 2  # the first byte: what follows
 PLACE = struct.Struct(">BiQqq")  # kind, epoch, xid, event_id, microseconds since 1970
-MOST_CHARACTERS = 80
+MOST_PLACES = 3
+MOST_CHARACTERS = 110
 MICROSECOND = timedelta(microseconds=1)
+
+# How far a snapshot has come: the last key of what it walks through, as many ids as the stream says.
+Place: TypeAlias = tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +31,14 @@ class Cursor:
 
     Always the place of an event that was committed (or of none yet: zeros), never a bare transaction number:
     after a crash PostgreSQL may give the number of a transaction that was rolled back to another one.
-    `snapshot` is the last id of a snapshot that is not over: its events come when it is.
+    `snapshot` is the place in a snapshot that is not over: the events come when it is.
     """
 
     epoch: int
     xid: int
     event_id: int
     time: datetime
-    snapshot: UUID | None = None
+    snapshot: Place | None = None
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -42,7 +47,8 @@ class Cursor:
     def encode(self) -> str:
         kind = LOG if self.snapshot is None else SNAPSHOT
         data = PLACE.pack(kind, *self.place, (self.time - EPOCH) // MICROSECOND)
-        return base64.urlsafe_b64encode(data + (self.snapshot.bytes if self.snapshot else b"")).decode().rstrip("=")
+        data += b"".join(each.bytes for each in self.snapshot or ())
+        return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def decode(text: str) -> Cursor:
@@ -63,7 +69,8 @@ def _decode(text: str) -> Cursor:
     data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     kind, epoch, xid, event_id, microseconds = PLACE.unpack(data[: PLACE.size])
     rest = data[PLACE.size :]
-    if kind not in (LOG, SNAPSHOT) or (kind == LOG) != (rest == b""):
+    if kind not in (LOG, SNAPSHOT) or (kind == LOG) != (rest == b"") or len(rest) > 16 * MOST_PLACES:
         raise ValueError("no such kind")
     time = EPOCH + timedelta(microseconds=microseconds)
-    return Cursor(epoch, xid, event_id, time, UUID(bytes=rest) if rest else None)
+    place = tuple(UUID(bytes=rest[at : at + 16]) for at in range(0, len(rest), 16))
+    return Cursor(epoch, xid, event_id, time, place or None)

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -18,6 +19,7 @@ from google.protobuf.struct_pb2 import Struct
 from shared.errors import ServiceError
 from shared.json_objects import json_object
 from shared.reasons import Reason
+from shared.timestamps import EPOCH
 
 NIL = UUID(int=0)
 SLUG = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
@@ -79,9 +81,12 @@ class Fields:
         return text
 
     def slug(self, path: str, value: str) -> str:
-        if not (3 <= len(value) <= 40 and SLUG.fullmatch(value)):
+        """In lower case."""
+        # ASCII first: lower() makes an ordinary k of the Kelvin sign.
+        slug = value.lower() if value.isascii() else value
+        if not (3 <= len(slug) <= 40 and SLUG.fullmatch(slug)):
             self.wrong(path, "3 to 40 of a-z, 0-9 and single hyphens inside are needed")
-        return value
+        return slug
 
     def email(self, path: str, value: str) -> str:
         """The address as written (NFC, domain lower-cased); `email_key` makes it comparable."""
@@ -151,6 +156,19 @@ class Fields:
             self.wrong(path, "not an etag of ours")
             return None
         return value or None
+
+    def optional_time(self, path: str, message: Message) -> datetime | None:
+        """The Timestamp field `path` of `message`, in microseconds; None if it is not set."""
+        if not message.HasField(path):
+            return None
+        value = getattr(message, path)
+        try:
+            if 0 <= value.nanos < 1_000_000_000:
+                return EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+        except OverflowError:
+            pass
+        self.wrong(path, "not a time of the years 1 to 9999")
+        return None
 
     def mask(self, path: str, mask: FieldMask, resource: Message, allowed: Sequence[str]) -> set[str]:
         """The paths to update; an empty mask means the allowed fields that are set (AIP-134)."""

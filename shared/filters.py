@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, not_, or_
 
-from shared.fields import Fields
+from shared.fields import UUID_TEXT, Fields
 
 MAX_LENGTH = 1000
 MAX_TOKENS = 60  # bounds the recursion too
@@ -54,6 +55,18 @@ def time(text: str) -> datetime:
     except ValueError:
         pass
     raise ValueError("a time with a zone is needed, such as 2026-01-31T00:00:00Z")
+
+
+def uuid(text: str) -> UUID:
+    if UUID_TEXT.fullmatch(text):
+        return UUID(text)
+    raise ValueError("a UUID of 36 characters is needed")
+
+
+def boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false is needed")
+    return text == "true"
 
 
 def one_of(*names: str) -> Callable[[str], str]:

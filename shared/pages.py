@@ -57,6 +57,14 @@ class Pages:
         except ValueError:
             raise _refused() from None
 
+    def last_ids(self, token: str) -> tuple[UUID, UUID] | None:
+        """For lists ordered by two ids."""
+        parts = self.last_key(token, 2)
+        try:
+            return (UUID(parts[0]), UUID(parts[1])) if parts else None
+        except ValueError:
+            raise _refused() from None
+
     def last_time_and_id(self, token: str) -> tuple[datetime, UUID] | None:
         """For lists ordered by a time, then an id."""
         parts = self.last_key(token, 2)

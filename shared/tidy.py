@@ -1,7 +1,8 @@
 """Clear away rows that have had their time, in small batches, every quarter of an hour."""
 
 import asyncio
-from collections.abc import Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from secrets import SystemRandom
 from typing import TypeAlias
 
@@ -13,18 +14,24 @@ from shared.log import log
 EVERY = 900.0  # seconds, times 0.5 to 1.5, so that workers do not march in step
 BATCH = 1000
 
+Clearing: TypeAlias = Callable[[Database], Awaitable[None]]
 # What may go: a table, and the condition that says which of its rows.
 Useless: TypeAlias = Mapping[Table, ColumnElement[bool]]
 
 
-async def keep_tidy(database: Database, useless: Useless) -> None:
-    """Runs until cancelled; a failure is logged and the next round tries again."""
+async def keep_tidy(database: Database, useless: Useless, *others: Clearing) -> None:
+    """Runs until cancelled; a failure is logged and the next round tries again.
+
+    `others` clear away what one condition does not say.
+    """
+    clearings: tuple[Clearing, ...] = (functools.partial(tidy, useless=useless), *others)
     while True:
         await asyncio.sleep(EVERY * SystemRandom().uniform(0.5, 1.5))
-        try:
-            await tidy(database, useless)
-        except Exception as error:
-            log.warning("could not tidy up", exc_info=error)
+        for clear in clearings:
+            try:
+                await clear(database)
+            except Exception as error:
+                log.warning("could not tidy up", exc_info=error)
 
 
 async def tidy(database: Database, useless: Useless) -> None:

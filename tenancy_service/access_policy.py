@@ -3,7 +3,7 @@
 from shared.access_rules import INFRASTRUCTURE, SERVICE, SESSION, SESSION_IN_CHECK, SESSION_OR_SERVICE, Policy
 
 POLICY: Policy = INFRASTRUCTURE | {
-    "tenancy.v1.OrganizationService/CreateOrganization": SESSION,
+    "tenancy.v1.OrganizationService/CreateOrganization": SESSION_OR_SERVICE,
     "tenancy.v1.OrganizationService/GetOrganization": SESSION_OR_SERVICE,
     "tenancy.v1.OrganizationService/ListOrganizations": SESSION_OR_SERVICE,
     "tenancy.v1.OrganizationService/UpdateOrganization": SESSION_OR_SERVICE,

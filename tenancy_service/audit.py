@@ -1,5 +1,6 @@
 """Write down who did what in an organization, from where, in the transaction that does it."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -53,10 +54,16 @@ async def record(
     project_id: UUID | None = None,
     target_user_id: UUID | None = None,
     invitation_id: UUID | None = None,
+    expire_time: datetime | None = None,
     **details: str | int | bool | list[str],
 ) -> None:
-    """`details` never hold a secret, a name or an address; roles are written as `before` and `after`."""
+    """`details` never hold a secret, a name or an address; roles are written as `before` and `after`.
+
+    `expire_time`, when what was granted ends, becomes a detail too.
+    """
     caller = current_caller()
+    if expire_time is not None:
+        details["expire_time"] = expire_time.isoformat()
     await audit_events.insert_audit_event(
         tx,
         organization_id=organization_id,

@@ -33,8 +33,12 @@ async def organization(tx: Tx, caller: Caller, organization_id: UUID, permission
     return OrgRole[member.role]
 
 
-async def project(tx: Tx, caller: Caller, project_id: UUID, permission: Permission) -> OnProject:
-    row = await projects.get_project(tx, project_id=project_id)
+async def project(
+    tx: Tx, caller: Caller, project_id: UUID, permission: Permission, *, even_deleted: bool = False
+) -> OnProject:
+    """`even_deleted`: as it would be without its deletion."""
+    get = projects.get_project_even_deleted if even_deleted else projects.get_project
+    row = await get(tx, project_id=project_id)
     if row is None:
         raise ServiceError(Reason.PERMISSION_DENIED)
     if caller.person is None:
@@ -43,6 +47,21 @@ async def project(tx: Tx, caller: Caller, project_id: UUID, permission: Permissi
     if not is_allowed(BUILT_IN[permission], theirs):
         raise ServiceError(Reason.PERMISSION_DENIED)
     return OnProject(row, theirs)
+
+
+async def locked_project(
+    tx: Tx,
+    caller: Caller,
+    project_id: UUID,
+    permission: Permission,
+    *,
+    shared: bool = False,
+    even_deleted: bool = False,
+) -> OnProject:
+    """The same, true until commit, because its organization is locked; `shared` as in lock_organization."""
+    seen = await project(tx, caller, project_id, permission, even_deleted=even_deleted)
+    await lock_organization(tx, caller, seen.project.organization_id, shared=shared)
+    return await project(tx, caller, project_id, permission, even_deleted=even_deleted)
 
 
 async def access_on_project(tx: Tx, project: Row, user_id: UUID) -> Access:
@@ -59,10 +78,13 @@ async def access_on_project(tx: Tx, project: Row, user_id: UUID) -> Access:
     )
 
 
-async def lock_organization(tx: Tx, caller: Caller, organization_id: UUID) -> None:
-    """Before roles are read that are about to be changed: no other change of them can come between."""
+async def lock_organization(tx: Tx, caller: Caller, organization_id: UUID, *, shared: bool = False) -> None:
+    """Before roles are read that are about to be changed: no other change of them can come between.
+
+    `shared` for what changes none of them and must only find them as they are: such calls do not wait for each other.
+    """
     member = caller.person.user_id if caller.person else None
-    if not await organizations.lock_organization(tx, organization_id=organization_id, member=member):
+    if not await organizations.lock_organization(tx, organization_id=organization_id, member=member, shared=shared):
         raise ServiceError(Reason.PERMISSION_DENIED)
 
 

@@ -22,15 +22,22 @@ BATCH_TIMEOUT = 2.0  # seconds; identity's share has its own, shorter limit
 
 
 class Question(NamedTuple):
-    """A session, and the place whose roles are asked for; without a place only the session is checked."""
+    """A session, and the place whose roles are asked for; without a place only the session is checked.
+
+    With a `user_id` it is about that user, and the token is not looked at.
+    """
 
     token: str
     organization_id: UUID | None = None
     project_id: UUID | None = None
+    user_id: UUID | None = None
 
 
 class Answer(NamedTuple):
-    person: Person
+    """About whom, and `person` where a session said who that is."""
+
+    user_id: UUID
+    person: Person | None
     access: Access | None
 
 
@@ -52,27 +59,42 @@ class Checks:
 
     async def find_person(self, token: str) -> Person:
         """For the RPCs that need the session before anything else: the first half of the same batch."""
-        return (await self.ask(Question(token))).person
+        person = (await self.ask(Question(token))).person
+        if person is None:
+            raise TypeError("a question without a user_id is answered with a person")
+        return person
 
     async def answer_all(self, questions: list[Question]) -> list[Answer | ServiceError]:
         """One for each question, in order; a token that is not valid spoils nothing."""
-        tokens = list(dict.fromkeys(question.token for question in questions))
-        people = dict(zip(tokens, await self._identity.people(tokens), strict=True))
+        tokens = list(dict.fromkeys(question.token for question in questions if question.user_id is None))
+        people = await self._people(tokens) if tokens else {}
         answers: list[Answer | ServiceError] = []
-        places: dict[int, Place] = {}
+        asked: list[tuple[int, Person | None]] = []
+        places: list[Place] = []
         for n, question in enumerate(questions):
-            person = people[question.token]
-            if isinstance(person, ServiceError):
-                answers.append(person)
-                continue
-            answers.append(Answer(person, None))
+            person, user_id = None, question.user_id
+            if user_id is None:
+                found = people[question.token]
+                if isinstance(found, ServiceError):
+                    answers.append(found)
+                    continue
+                person, user_id = found, found.user_id
+            answers.append(Answer(user_id, person, None))
             if question.organization_id or question.project_id:
-                places[n] = Place(person.user_id, question.organization_id, question.project_id)
+                asked.append((n, person))
+                places.append(Place(user_id, question.organization_id, question.project_id))
         if places:
-            found = await roles_in_places(self._database, list(places.values()))
-            for (n, place), roles in zip(places.items(), found, strict=True):
-                answers[n] = Answer(people[questions[n].token], _access(place, roles))  # type: ignore[arg-type]
+            all_roles = await roles_in_places(self._database, places)
+            for (n, person), place, roles in zip(asked, places, all_roles, strict=True):
+                answers[n] = Answer(place.user_id, person, _access(place, roles))
         return answers
+
+    async def _people(self, tokens: list[str]) -> dict[str, Person | ServiceError]:
+        """Whose sessions these are. Identity away is their error alone: users are asked about without it."""
+        try:
+            return dict(zip(tokens, await self._identity.people(tokens), strict=True))
+        except ServiceError as unavailable:
+            return dict.fromkeys(tokens, unavailable)
 
 
 def _access(place: Place, roles: Roles) -> Access:

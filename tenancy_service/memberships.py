@@ -13,8 +13,22 @@ from shared.reasons import Reason
 from tenancy_service import audit, publish, quotas
 from tenancy_service.audit import Action
 from tenancy_service.permissions import OrgRole
-from tenancy_service.queries import invitations, organization_members, project_members, users_to_check
+from tenancy_service.queries import (
+    invitations,
+    organization_members,
+    organizations,
+    project_members,
+    users_to_check,
+)
 from tenancy_service.settings import Settings
+
+
+async def member_of(tx: Tx, organization_id: UUID, user_id: UUID) -> Row:
+    """Their active membership. MEMBER_NOT_FOUND, also for one that has expired."""
+    row = await organization_members.get_member(tx, organization_id=organization_id, user_id=user_id)
+    if row is None:
+        raise ServiceError(Reason.MEMBER_NOT_FOUND)
+    return row
 
 
 async def add(
@@ -37,15 +51,27 @@ async def add(
     )
     # Identity was asked before this commit: who was deleted in between would stay for ever.
     await users_to_check.insert_user_to_check(tx, user_id=user_id)
-    await audit.record(tx, origin, Action.MEMBER_ADDED, organization_id, target_user_id=user_id, after=role)
+    await audit.record(
+        tx,
+        origin,
+        Action.MEMBER_ADDED,
+        organization_id,
+        target_user_id=user_id,
+        after=role,
+        expire_time=expire_time,
+    )
     await publish.member_changed(tx, "MEMBER_ADDED", row)
+    await _note_owner(tx, row)
     return row
 
 
 async def change(
     tx: Tx, settings: Settings, origin: Origin, member: Row, *, role: str, expire_time: datetime | None
 ) -> Row:
-    """Another role or expiry. LAST_OWNER, QUOTA_EXCEEDED. No override holds an owner down."""
+    """Another role or expiry. LAST_OWNER, QUOTA_EXCEEDED. No override holds an owner down.
+
+    A lower role takes back the pending invitations that they sent for roles above it.
+    """
     if role != OrgRole.OWNER.name:
         await refuse_last_owner(tx, member)
     elif member.role != role:
@@ -65,6 +91,7 @@ async def _set_role(
         await project_members.delete_overrides_of_user(
             tx, organization_id=member.organization_id, user_id=member.user_id
         )
+    await _revoke_invitations_above(tx, origin, member, OrgRole[role])
     row = await organization_members.update_member(
         tx, organization_id=member.organization_id, user_id=member.user_id, role=role, expire_time=expire_time
     )
@@ -76,8 +103,10 @@ async def _set_role(
         target_user_id=member.user_id,
         before=member.role,
         after=role,
+        expire_time=expire_time,
     )
     await publish.member_changed(tx, "MEMBER_UPDATED", row)
+    await _note_owner(tx, row)
     return row
 
 
@@ -87,9 +116,7 @@ async def remove(tx: Tx, origin: Origin, member: Row, action: Action = Action.ME
     Whether it is the last owner is for the caller to see to.
     """
     organization_id, user_id = member.organization_id, member.user_id
-    await invitations.update_invitations_revoked(
-        tx, organization_id=organization_id, inviter_user_id=user_id, roles=("ADMIN", "OWNER")
-    )
+    await _revoke_invitations_above(tx, origin, member, OrgRole.MEMBER)
     await organization_members.delete_member(tx, organization_id=organization_id, user_id=user_id)
     await audit.record(tx, origin, action, organization_id, target_user_id=user_id, before=member.role)
     await publish.member_removed(tx, organization_id, user_id)
@@ -104,3 +131,20 @@ async def refuse_last_owner(tx: Tx, member: Row) -> None:
     )
     if not others:
         raise ServiceError(Reason.LAST_OWNER)
+
+
+async def _revoke_invitations_above(tx: Tx, origin: Origin, inviter: Row, highest: OrgRole) -> None:
+    above = [role.name for role in OrgRole if role > highest]
+    revoked = await invitations.update_invitations_revoked(
+        tx, organization_id=inviter.organization_id, inviter_user_id=inviter.user_id, roles=above
+    )
+    for invitation_id in revoked:
+        await audit.record(tx, origin, Action.INVITATION_REVOKED, inviter.organization_id, invitation_id=invitation_id)
+
+
+async def _note_owner(tx: Tx, member: Row) -> None:
+    """Whoever becomes OWNER of an organization that had lost all of its owners: it is no longer without one."""
+    if member.role == OrgRole.OWNER.name:
+        organization = await organizations.update_organization_owned(tx, organization_id=member.organization_id)
+        if organization is not None:
+            await publish.organization_changed(tx, "ORGANIZATION_UPDATED", organization)

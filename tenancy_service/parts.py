@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from shared.database import Database
 from shared.event_streams import EventStreams
+from shared.mail.outbox import Outbox
 from shared.origin import Origins
 from shared.request_results import RequestResults
 from tenancy_service.check import Checks
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.mail.texts import Template
 from tenancy_service.previews import Previews
 from tenancy_service.settings import Settings
 
@@ -20,6 +22,7 @@ class Parts:
     identity: IdentityClient
     checks: Checks
     previews: Previews
+    outbox: Outbox[Template]
     origins: Origins
     event_streams: EventStreams
 

@@ -17,7 +17,7 @@ ProjectEvent: TypeAlias = Literal["PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT
 
 async def organization_changed(tx: Tx, type_: OrganizationEvent, row: Row) -> None:
     """`row` is the organization right after the change; a deleted one is only named."""
-    message = None if row.delete_time else to_proto.organization(row, None).SerializeToString()
+    message = None if row.delete_time else to_proto.public_organization(row).SerializeToString()
     await events.insert_event(tx, type_=type_, organization_id=row.organization_id, message=message)
 
 

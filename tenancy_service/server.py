@@ -28,11 +28,14 @@ from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceS
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
 from shared.authentication import Authentication
-from shared.database import Database
-from shared.event_log import EventLog
+from shared.database import Database, Tx
+from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
 from shared.interceptors import Guard
+from shared.mail.outbox import Outbox
+from shared.mail.worker import Worker
 from shared.origin import Origins
+from shared.readiness import Readiness
 from shared.request_results import RequestResults
 from shared.server import Server
 from shared.tidy import keep_tidy
@@ -42,11 +45,13 @@ from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
 from tenancy_service.identity_events import IdentityEvents
+from tenancy_service.mail.compose import Composer
+from tenancy_service.mail.texts import Template
 from tenancy_service.parts import Parts
 from tenancy_service.previews import Previews
 from tenancy_service.queries import upkeep
 from tenancy_service.settings import Settings
-from tenancy_service.tables import event_epoch, events, request_results
+from tenancy_service.tables import event_epoch, events, outbox_emails, request_results
 
 SERVICES: list[ServiceDescriptor] = [
     module.DESCRIPTOR.services_by_name[name]
@@ -87,6 +92,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         settings.identity_service_key.get_secret_value(),
         settings.identity_timeout_seconds,
     )
+    outbox = Outbox[Template](outbox_emails)
+    mails = Worker.of(settings, database, outbox, Composer(settings))
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
     stopping = asyncio.Event()
@@ -98,9 +105,13 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         identity=identity,
         checks=checks,
         previews=Previews(database, settings.permissions),
+        outbox=outbox,
         origins=Origins(settings.trusted_proxies),
         event_streams=EventStreams(EventLog(database, events, event_epoch, keep=events_keep), stopping),
     )
+
+    async def prepare(tx: Tx) -> None:
+        await raise_epoch(tx, events, event_epoch)
 
     def add(server: grpc.aio.Server) -> None:
         add_OrganizationServiceServicer_to_server(services.Organizations(parts), server)
@@ -113,7 +124,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_AuditServiceServicer_to_server(services.AuditEvents(parts), server)
 
     await database.open()
-    tidying = asyncio.create_task(keep_tidy(database, upkeep.USELESS))
+    # Longer than a cursor is good for: an event bears the time when its transaction began.
+    useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
+    tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
+    mails.start()
     identity_events = IdentityEvents(database, identity)
     identity_events.start()
     try:
@@ -121,13 +135,14 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             Guard(POLICY, authentication, QUIET),
             [service.full_name for service in SERVICES],
             add,
-            is_ready=database.is_ready,
+            is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
             stopping=stopping,
         )
     finally:
         tidying.cancel()
+        await mails.close()
         await identity_events.close()
         await identity.close()
         await database.close()

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from shared.settings import CommonSettings
+from shared.mail.settings import Link, MailSettings
+from tenancy_service.mail.texts import INVITATION, TEMPLATES
 from tenancy_service.permissions import BUILT_IN, LeastRole
 from tenancy_service.permissions_file import read_permissions
 
@@ -19,7 +20,9 @@ def permissions_from(value: object) -> object:
 Permissions = Annotated[Mapping[str, LeastRole], NoDecode, BeforeValidator(permissions_from)]
 
 
-class Settings(CommonSettings):
+class Settings(MailSettings):
+    templates = TEMPLATES
+
     listen_address: str = Field("127.0.0.1:50052", alias="LISTEN_ADDRESS", examples=["127.0.0.1:50052"])
     identity_address: str = Field("127.0.0.1:50051", alias="IDENTITY_ADDRESS", examples=["identity:50051"])
     identity_service_key: SecretStr = Field(alias="IDENTITY_SERVICE_KEY", examples=["tenancy.<secret>"])
@@ -37,5 +40,12 @@ class Settings(CommonSettings):
         500, alias="PENDING_INVITATIONS_PER_ORGANIZATION", ge=1, le=100_000, examples=["500"]
     )
     invitation_days: int = Field(7, alias="INVITATION_DAYS", ge=1, le=365, examples=["7"])
+    invitation_url: Link = Field(
+        "", alias="INVITATION_URL", examples=["https://app.example.com/invitation#token={token}"]
+    )
     organization_purge_days: int = Field(30, alias="ORGANIZATION_PURGE_DAYS", ge=0, le=3650, examples=["30"])
     project_purge_days: int = Field(30, alias="PROJECT_PURGE_DAYS", ge=0, le=3650, examples=["30"])
+
+    @property
+    def links(self) -> dict[str, str]:
+        return {INVITATION: self.invitation_url}

@@ -1,18 +1,34 @@
 """Rows and answers as messages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from protos.tenancy.v1 import roles_pb2
-from protos.tenancy.v1.access_pb2 import CheckAccessResponse
+from protos.tenancy.v1.access_pb2 import AccessibleProject, CheckAccessResponse
 from protos.tenancy.v1.access_pb2 import Permission as PermissionMessage
+from protos.tenancy.v1.invitations_pb2 import Invitation, InvitationState, InvitedProjectRole
 from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.organizations_pb2 import Organization
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
 from protos.tenancy.v1.projects_pb2 import Project
+from shared.caller import Caller
 from shared.database import Row
-from shared.timestamps import timestamp
+from shared.timestamps import optional_timestamp, timestamp
 from tenancy_service.check import Answer
-from tenancy_service.permissions import BUILT_IN, Access, LeastRole, OrgRole, ProjectRole, RoleSource, is_allowed, why
+from tenancy_service.identity_client import User
+from tenancy_service.permissions import (
+    BUILT_IN,
+    Access,
+    LeastRole,
+    OrgRole,
+    ProjectRole,
+    RoleSource,
+    access,
+    effective_project_role,
+    held,
+    is_allowed,
+    why,
+)
 
 # Python's roles carry the contract's numbers, so a message takes them as they are; a test compares all.
 
@@ -29,8 +45,9 @@ def etag(row: Row) -> str:
     return str(row.version)
 
 
-def organization(row: Row, caller_role: OrgRole | None) -> Organization:
-    return Organization(
+def public_organization(row: Row) -> Organization:
+    """As everybody sees it who sees it at all."""
+    message = Organization(
         organization_id=str(row.organization_id),
         slug=row.slug,
         display_name=row.display_name,
@@ -38,11 +55,30 @@ def organization(row: Row, caller_role: OrgRole | None) -> Organization:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=org_role(caller_role),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
+        ownerless=row.ownerless_time is not None,
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
 
 
-def organization_member(row: Row) -> OrganizationMember:
+def organization(row: Row, caller: Caller, role: OrgRole | None, permissions: Mapping[str, LeastRole]) -> Organization:
+    """As the caller sees it: private metadata is for services without a person. A deleted one grants nothing."""
+    message = public_organization(row)
+    message.caller_role = org_role(role)
+    if caller.person is None:
+        if row.private_metadata:
+            message.private_metadata.update(row.private_metadata)
+    elif row.delete_time is None:
+        theirs = access(role, None, ProjectRole[row.default_project_role], on_project=False)
+        message.authorized_actions.extend(held(permissions, theirs))
+    return message
+
+
+def organization_member(row: Row, user: User | None = None) -> OrganizationMember:
+    """`user` where the membership is read; without one there are no names."""
     return OrganizationMember(
         organization_id=str(row.organization_id),
         user_id=str(row.user_id),
@@ -50,11 +86,15 @@ def organization_member(row: Row) -> OrganizationMember:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
+        expire_time=optional_timestamp(row.expire_time),
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
     )
 
 
-def project(row: Row, caller_role: ProjectRole | None) -> Project:
-    return Project(
+def project(row: Row, access: Access | None) -> Project:
+    """`access` is what the caller is on it, for it to say so; None for a service without a person, and in events."""
+    message = Project(
         project_id=str(row.project_id),
         organization_id=str(row.organization_id),
         slug=row.slug,
@@ -62,11 +102,28 @@ def project(row: Row, caller_role: ProjectRole | None) -> Project:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag(row),
-        caller_role=project_role(caller_role),
+        caller_role=project_role(access.project_role if access else None),
+        delete_time=optional_timestamp(row.delete_time),
+        purge_time=optional_timestamp(row.purge_time),
     )
+    if row.public_metadata:
+        message.public_metadata.update(row.public_metadata)
+    return message
 
 
-def project_member(project: Row, user_id: object, access: Access, override: Row | None) -> ProjectMember:
+def project_for_caller(row: Row, access: Access | None, permissions: Mapping[str, LeastRole]) -> Project:
+    """With what they may do there, or for a service without a person the private metadata."""
+    message = project(row, access)
+    if access is None and row.private_metadata:
+        message.private_metadata.update(row.private_metadata)
+    if access is not None and row.delete_time is None:
+        message.authorized_actions.extend(held(permissions, access))
+    return message
+
+
+def project_member(
+    project: Row, user_id: object, access: Access, override: Row | None, user: User | None = None
+) -> ProjectMember:
     """`override` is a row with what was set, if anything was; it shows only where it decides."""
     set_here = override if access.source is RoleSource.OVERRIDE else None
     return ProjectMember(
@@ -78,9 +135,35 @@ def project_member(project: Row, user_id: object, access: Access, override: Row 
         inherited_from_org=access.source is not RoleSource.OVERRIDE,
         organization_role=org_role(access.organization_role),
         update_time=timestamp(set_here.update_time) if set_here else None,
-        expire_time=timestamp(set_here.expire_time) if set_here and set_here.expire_time else None,
+        expire_time=optional_timestamp(set_here.expire_time) if set_here else None,
         set_by_user_id=str(set_here.set_by_user_id or "") if set_here else "",
         set_by_service=(set_here.set_by_service or "") if set_here else "",
+        email=user.email if user else "",
+        display_name=user.display_name if user else "",
+    )
+
+
+def invitation(row: Row, *, to_recipient: bool = False) -> Invitation:
+    """`row` is one of queries.invitations. Who accepted it is for those who may read the members."""
+    return Invitation(
+        invitation_id=str(row.invitation_id),
+        organization_id=str(row.organization_id),
+        email=row.email,
+        role=org_role(OrgRole[row.role]),
+        project_roles=[
+            InvitedProjectRole(project_id=project_id, role=project_role(ProjectRole[role]))
+            for project_id, role in (row.project_roles or {}).items()
+        ],
+        state=InvitationState.Value(f"INVITATION_STATE_{row.state}"),
+        inviter_user_id=str(row.inviter_user_id or ""),
+        inviter_service=row.inviter_service or "",
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        expire_time=timestamp(row.expire_time),
+        etag=etag(row),
+        organization_slug=row.organization_slug,
+        organization_display_name=row.organization_display_name,
+        accepted_user_id="" if to_recipient else str(row.accepted_user_id or ""),
     )
 
 
@@ -91,11 +174,28 @@ def check_access(permission: str, least: LeastRole, answer: Answer) -> CheckAcce
         raise TypeError("an answer about access needs a place")
     return CheckAccessResponse(
         allowed=is_allowed(least, access),
-        user_id=str(answer.person.user_id),
+        user_id=str(answer.user_id),
         organization_role=org_role(access.organization_role),
         project_role=project_role(access.project_role),
         source=_source(access.source),
         reason=why(permission, least, access),
+    )
+
+
+def accessible_project(row: Row) -> AccessibleProject:
+    """`row` has the organization role, its default project role and the override, which decide."""
+    role, source = effective_project_role(
+        OrgRole[row.organization_role],
+        ProjectRole[row.override] if row.override else None,
+        ProjectRole[row.default_project_role],
+    )
+    return AccessibleProject(
+        project_id=str(row.project_id),
+        organization_id=str(row.organization_id),
+        slug=row.slug,
+        display_name=row.display_name,
+        role=project_role(role),
+        source=_source(source),
     )
 
 

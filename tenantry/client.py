@@ -1,13 +1,12 @@
 """Calls to a running pair, one at a time; their errors as the command line shows them."""
 
-import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
@@ -33,20 +32,49 @@ OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backo
 class CallFailed(Failure):
     """The answer of a call that was refused, or that nobody answered."""
 
-    def __init__(self, code: grpc.StatusCode, message: str, reason: str) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, message: str, info: ErrorInfo | None = None, fields: frozenset[str] = frozenset()
+    ) -> None:
+        reason = info.reason if info else ""
         named = f"{reason} ({code.name})" if reason else code.name
         status = NOT_REACHED if code in UNREACHED else REFUSED
         hint = f"more:  tenantry errors {reason}" if reason else "what runs, and where:  tenantry status"
         super().__init__(f"{message}   {named}", status, hint)
-        self.code, self.text, self.reason = code, message, reason
+        self.code, self.text, self.reason, self.fields = code, message, reason, fields
+        self.told = dict(info.metadata) if info else {}
 
 
 @contextmanager
-def as_operator(service: str) -> Iterator[Ask]:
-    """Calls to `identity` or `tenancy` of the nearest running pair, or of the environment, with the operator's key."""
-    key = operator()
-    with connect(run_state.addresses()[service]) as channel:
-        yield functools.partial(call, channel, metadata=key)
+def as_operator(*services: str) -> Iterator[Ask]:
+    """Calls to `identity`, `tenancy` or both, of the nearest pair or the environment's, with the operator's key."""
+    key, addresses = operator(), run_state.addresses()
+    with ExitStack() as stack:
+        channels = {service: stack.enter_context(connect(addresses[service])) for service in services}
+
+        def ask(method: str, request: Message, response_type: type[Response], *, timeout: float = 10) -> Response:
+            return call(channels[method.partition(".")[0]], method, request, response_type, key, timeout)
+
+        yield ask
+
+
+@contextmanager
+def advised(**hints: str) -> Iterator[None]:
+    """What to do next where a call of the block is refused, by the reason: as a rule a command to type."""
+    try:
+        yield
+    except CallFailed as refused:
+        refused.hint = hints.get(refused.reason, refused.hint)
+        raise
+
+
+def pages(ask: Ask, method: str, request: Any, response_type: type[Response]) -> Iterator[Response]:
+    """Of a list, to its end."""
+    while True:
+        page: Any = ask(method, request, response_type)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
 
 
 def connect(address: str) -> grpc.Channel:
@@ -76,11 +104,13 @@ def call(
 
 def failed(error: Any) -> CallFailed:
     status = rpc_status.from_call(error)
-    info = ErrorInfo()
-    if status is not None:
-        next((detail for detail in status.details if detail.Unpack(info)), None)
+    info, bad = ErrorInfo(), BadRequest()
+    for detail in status.details if status is not None else ():
+        detail.Unpack(info)
+        detail.Unpack(bad)
     unreached = error.code() in UNREACHED and not info.reason
-    return CallFailed(error.code(), "nobody answers there" if unreached else error.details(), info.reason)
+    message = "nobody answers there" if unreached else error.details()
+    return CallFailed(error.code(), message, info, frozenset(violation.field for violation in bad.field_violations))
 
 
 def bearer(token: str) -> Metadata:

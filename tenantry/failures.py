@@ -1,5 +1,6 @@
 """How a command fails: what happened on stderr, and one of the exit statuses every command keeps to."""
 
+import shlex
 import sys
 
 import click
@@ -22,3 +23,15 @@ class Failure(click.ClickException):
         print(f"error: {self.message}", file=sys.stderr)
         if self.hint:
             print(self.hint, file=sys.stderr)
+
+
+def command(*words: str) -> str:
+    """One of ours as it can be pasted into a shell."""
+    return f"tenantry {shlex.join(words)}"
+
+
+def given(option: str, value: str | bool | None) -> tuple[str, ...]:
+    """An option of such a command, if it was used."""
+    if isinstance(value, bool):
+        return (option,) if value else ()
+    return (option, value) if value else ()

@@ -2,13 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
 Row = Sequence[str]
+Shown = TypeVar("Shown", bound="Message")
+FIRST_SHOWN = 50
+PAGE = 1000
 
 
 def print_table(columns: Row, rows: Iterable[Row]) -> None:
@@ -30,6 +36,34 @@ def print_table(columns: Row, rows: Iterable[Row]) -> None:
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))  # Text: an email such as [x]@example.com is no markup
     Console().print(table)
+
+
+def at_most(limit: int | None, as_json: bool) -> int:
+    """How many of a list are shown; 0 means all."""
+    if limit is None:
+        return FIRST_SHOWN if sys.stdout.isatty() and not as_json else 0
+    return limit
+
+
+def page_size(most: int) -> int:
+    """One more than shown, to know whether there is more."""
+    return min(most + 1, PAGE) if most else PAGE
+
+
+def print_list(
+    found: Iterator[Shown], columns: Row, row: Callable[[Shown], Row], as_json: bool, most: int, command: str
+) -> None:
+    """Messages as a table, or as JSON; `command` is what lists them."""
+    from tenantry import shown_messages
+
+    first = islice(found, most or None)
+    if as_json:
+        for message in first:
+            print_json(shown_messages.as_json(message))
+    else:
+        print_table(columns, map(row, first))
+    if most and next(found, None):
+        note(f"These are the first {most}; all of them:  {command} --limit 0")
 
 
 def print_facts(facts: dict[str, str]) -> None:

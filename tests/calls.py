@@ -25,6 +25,7 @@ class Failure:
     help: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     retry_after: float | None = None
+    quota_of: str = ""
     raw: bytes = b""
 
 
@@ -55,6 +56,8 @@ def read(error: grpc.aio.AioRpcError, failure: Failure | None = None) -> Failure
             failure.help = links.links[0].url
         elif bad := unpack(detail, error_details_pb2.BadRequest):
             failure.fields = {violation.field: violation.description for violation in bad.field_violations}
+        elif quota := unpack(detail, error_details_pb2.QuotaFailure):
+            failure.quota_of = quota.violations[0].subject
         elif retry := unpack(detail, error_details_pb2.RetryInfo):
             failure.retry_after = retry.retry_delay.ToMilliseconds() / 1000
     return failure

@@ -16,6 +16,7 @@ import structlog
 import shared.interceptors
 from identity_service import tokens
 from identity_service.passwords import Passwords
+from shared import one_time
 
 SHORTEST = 12  # a shorter secret stands in ordinary words
 WORD = re.compile(r"[A-Za-z0-9_-]{12,}")
@@ -50,7 +51,7 @@ class Canaries:
         logging.getLogger().addHandler(logging.StreamHandler(self._said))
         self._note_argument(Passwords, "hash")
         self._note_argument(Passwords, "verify")
-        self._note_result(tokens, "make_one_time_token")
+        self._note_result(one_time, "make_token")
         self._note_result(tokens, "make_sid")
         self._note_result(pyotp, "random_base32")
         answer = vars(shared.interceptors)["to_status"]

@@ -1,11 +1,14 @@
 """One PostgreSQL and one pair of services for the whole run; tests are apart because each has its own people."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 
 from shared.log import set_up_logging
 from tenantry.testing.databases import Databases
@@ -13,6 +16,14 @@ from tenantry.testing.databases import databases as running_databases
 from tenantry.testing.pair import Pair, running_pair
 from tenantry.testing.people import People
 from tests.canaries import Canaries
+
+# Runs and steps of the model of tenancy: few in every run of the suite, many with HYPOTHESIS_PROFILE=full.
+SLOW = settings(
+    deadline=timedelta(seconds=30), database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("quick", SLOW, max_examples=20, stateful_step_count=30)
+settings.register_profile("full", SLOW, max_examples=200, stateful_step_count=50)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:

@@ -8,13 +8,13 @@ from identity_service.tables import audit_events as table
 from protos.identity.v1 import audit_events_pb2 as pb
 from protos.identity.v1.audit_events_pb2_grpc import AuditServiceServicer
 from shared import filters
+from shared.audit_trail import filled
 from shared.caller import Caller, current_caller
 from shared.database import Row
 from shared.fields import reading
 from shared.filters import Field
 from shared.interceptors import Context
 from shared.pages import Pages, that_fit
-from shared.timestamps import timestamp
 
 FILTERS = {
     "action": Field(table.c.action, filters.one_of(*Action)),
@@ -45,20 +45,4 @@ class AuditEvents(Handlers, AuditServiceServicer):
 
 
 def audit_event(row: Row, caller: Caller) -> pb.AuditEvent:
-    """As the caller may see it: from where a service of ours acted is nothing for people."""
-    message = pb.AuditEvent(
-        audit_event_id=str(row.audit_event_id),
-        create_time=timestamp(row.create_time),
-        action=row.action,
-        user_id=str(row.user_id or ""),
-        actor_user_id=str(row.actor_user_id or ""),
-        actor_service=row.actor_service or "",
-        session_id=str(row.session_id or ""),
-    )
-    if row.details:
-        message.details.update(row.details)
-    if caller.person is None or row.actor_service is None or row.actor_user_id is not None:
-        message.ip = row.ip or ""
-        message.user_agent = row.user_agent or ""
-        message.request_id = row.request_id or ""
-    return message
+    return filled(pb.AuditEvent(user_id=str(row.user_id or "")), row, caller)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, sign_in_limits, to_proto, tokens
+from identity_service import audit, sign_in_limits, to_proto
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
 from identity_service.known_devices import Device, remember
@@ -14,6 +14,7 @@ from identity_service.parts import Handlers
 from identity_service.queries import challenges, known_devices, one_time_tokens, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
+from shared import one_time
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
@@ -73,7 +74,7 @@ class SignIn(Handlers):
 
     async def _with_code(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         with reading() as read:
-            challenge_token = read.token("challenge_token", request.challenge_token, most=tokens.MAX_ONE_TIME_TOKEN)
+            challenge_token = read.token("challenge_token", request.challenge_token, most=one_time.MAX_TOKEN)
             code = read.token("code", request.code, most=MAX_CODE)
             device, device_name = read_device(read, request, origin)
             for path, value in (("challenge_token", request.challenge_token), ("code", request.code)):
@@ -82,7 +83,7 @@ class SignIn(Handlers):
             for path, value in (("email", request.email), ("password", request.password)):
                 if value:
                     read.wrong(path, "not together with challenge_token and code")
-        token_hash = tokens.one_time_hash(challenge_token)
+        token_hash = one_time.hash_of(challenge_token)
         async with self.parts.database.single_read() as tx:
             challenge = await challenges.get_challenge(tx, token_hash=token_hash, hashes=device.hashes)
         if challenge is None:
@@ -113,13 +114,13 @@ class SignIn(Handlers):
         return response
 
     async def _challenge(self, tx: Tx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
-        token = tokens.make_one_time_token()
+        token = one_time.make_token()
         expire_time = await one_time_tokens.insert_one_time_token(
             tx,
             token_id=uuid7(),
             purpose=challenges.PURPOSE,
             lifetime=CHALLENGE_LIFETIME,
-            token_hash=tokens.one_time_hash(token),
+            token_hash=one_time.hash_of(token),
             user_id=user_id,
             display_name=device_name,
         )
@@ -142,5 +143,5 @@ class SignIn(Handlers):
 
 
 def read_device(read: Fields, request: pb.CreateSessionRequest, origin: Origin) -> tuple[Device, str]:
-    token = read.token("device_token", request.device_token, most=tokens.MAX_ONE_TIME_TOKEN)
+    token = read.token("device_token", request.device_token, most=one_time.MAX_TOKEN)
     return Device(origin.source, token), read.name("device_name", request.device_name)

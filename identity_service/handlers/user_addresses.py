@@ -6,7 +6,7 @@ mail finds out. So neither answers nor their times tell anything.
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto, tokens
+from identity_service import audit, authorize, mail_limits, mailed_tokens, publish, to_proto
 from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
 from identity_service.mail.compose import LIFETIMES
@@ -14,6 +14,7 @@ from identity_service.parts import Handlers
 from identity_service.queries import one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2
 from protos.identity.v1 import users_pb2 as pb
+from shared import one_time
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
@@ -69,7 +70,7 @@ class UserAddresses(Handlers):
     ) -> pb.FinishEmailVerificationResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=tokens.MAX_ONE_TIME_TOKEN))
+            token_hash = one_time.hash_of(read.token("token", request.token, most=one_time.MAX_TOKEN))
             request_id = read.optional_uuid("request_id", request.request_id)
         tries = mail_limits.mailed_tokens(origin.source)
         await self.parts.throttle.take(tries)

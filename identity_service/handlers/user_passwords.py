@@ -9,7 +9,6 @@ from identity_service import (
     publish,
     sign_in_limits,
     to_proto,
-    tokens,
 )  # fmt: skip
 from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
@@ -18,6 +17,7 @@ from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2 as pb
+from shared import one_time
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
@@ -38,7 +38,7 @@ class UserPasswords(Handlers):
     ) -> pb.FinishPasswordResetResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)
         with reading() as read:
-            token_hash = tokens.one_time_hash(read.token("token", request.token, most=tokens.MAX_ONE_TIME_TOKEN))
+            token_hash = one_time.hash_of(read.token("token", request.token, most=one_time.MAX_TOKEN))
             # What no account may have; what this one may have is known when the token is.
             self.parts.password_rules.read(read, "new_password", request.new_password, has_second_factor=True)
             request_id = read.optional_uuid("request_id", request.request_id)

@@ -1,1 +1,1 @@
-"""Mails: written to the outbox with the change they tell of, composed and sent by a worker."""
+"""The mails of identity."""

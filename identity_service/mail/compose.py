@@ -8,13 +8,16 @@ from datetime import timedelta
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, tokens
+from identity_service import audit
 from identity_service.audit import Action
-from identity_service.mail.message import Mail, make_message
-from identity_service.mail.texts import Texts
+from identity_service.mail.texts import TEMPLATES
 from identity_service.queries import one_time_tokens, users
+from identity_service.settings import Settings
+from shared import one_time
 from shared.database import Row, Tx
 from shared.fields import email_key
+from shared.mail.message import Mail, make_message
+from shared.mail.texts import Texts, on_the_clock
 from shared.origin import Origin
 
 LIFETIMES = {
@@ -26,8 +29,11 @@ LIFETIMES = {
 
 
 class Composer:
-    def __init__(self, texts: Texts, *, sender: str) -> None:
-        self._texts, self._sender = texts, sender
+    def __init__(self, settings: Settings) -> None:
+        self._sender = settings.mail_from
+        self._texts = Texts(
+            TEMPLATES, product_name=settings.product_name, links=settings.links, folder=settings.mail_templates
+        )
 
     async def compose(self, tx: Tx, row: Row) -> Mail | None:
         """None if there is nothing to send: no such account, or what it was about has gone."""
@@ -85,13 +91,13 @@ class Composer:
 
     async def _new_token(self, tx: Tx, row: Row, user: Row, purpose: str) -> str:
         """For this attempt; that of an earlier mail, which may have arrived, stays good too."""
-        secret = tokens.make_one_time_token()
+        secret = one_time.make_token()
         await one_time_tokens.insert_one_time_token(
             tx,
             token_id=uuid7(),
             purpose=purpose,
             lifetime=LIFETIMES[row.template],
-            token_hash=tokens.one_time_hash(secret),
+            token_hash=one_time.hash_of(secret),
             user_id=user.user_id,
             email=user.email,
         )
@@ -99,8 +105,8 @@ class Composer:
 
     async def _hand_out(self, tx: Tx, row: Row) -> str:
         """The secret of the row's token, or of a copy if an earlier mail, which may have arrived, has that."""
-        secret = tokens.make_one_time_token()
-        hashed, lifetime = tokens.one_time_hash(secret), LIFETIMES[row.template]
+        secret = one_time.make_token()
+        hashed, lifetime = one_time.hash_of(secret), LIFETIMES[row.template]
         if not await one_time_tokens.update_token_hash(tx, token_id=row.token_id, token_hash=hashed, lifetime=lifetime):
             await one_time_tokens.insert_token_copy(
                 tx, of=row.token_id, token_id=uuid7(), token_hash=hashed, lifetime=lifetime
@@ -111,7 +117,7 @@ class Composer:
         rendered = self._texts.render(
             template,
             # Not the display name: whoever signs up somebody else's address chooses it, and could write in it.
-            shown={"ip": "", **row.shown, "address": row.address, "time": f"{row.create_time:%d %B %Y, %H:%M} UTC"},
+            shown={"ip": "", **row.shown, "address": row.address, "time": on_the_clock(row.create_time)},
             token=token,
             lifetime=LIFETIMES.get(row.template),
         )

@@ -18,11 +18,11 @@ from identity_service.tables import (
     users,
 )
 from shared.database import Tx
+from shared.mail.outbox_emails import sent_long_ago
 from shared.request_results import no_longer_needed
 from shared.tidy import Useless
 
 KNOWN_DEVICES_DAYS = 180
-SENT_MAILS_DAYS = 7
 
 
 def useless(*, events_keep: timedelta) -> Useless:
@@ -35,7 +35,7 @@ def useless(*, events_keep: timedelta) -> Useless:
         one_time_tokens: one_time_tokens.c.expire_time < func.now(),
         login_throttle: login_throttle.c.allowed_at < func.now(),
         known_devices: known_devices.c.last_used_time < func.now() - timedelta(days=KNOWN_DEVICES_DAYS),
-        outbox_emails: outbox_emails.c.sent_time < func.now() - timedelta(days=SENT_MAILS_DAYS),
+        outbox_emails: sent_long_ago(outbox_emails),
         events: events.c.create_time < func.now() - events_keep,
         users: users.c.purge_time < func.now(),
     }

@@ -1,5 +1,8 @@
 """tenancy.v1.AccessService: the answers that everything else exists for, and what permissions there are."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from protos.tenancy.v1 import access_pb2 as pb
 from shared.authentication import MAX_TOKEN
 from shared.caller import Caller, current_caller
@@ -19,7 +22,7 @@ class AccessChecks(Handlers):
     async def CheckAccess(self, request: pb.CheckAccessRequest, context: Context) -> pb.CheckAccessResponse:
         caller = current_caller()
         with reading() as read:
-            question = self._question(read, "", request, caller)
+            question = read_question(read, "", request, caller, self.parts.settings.permissions)
         least = await self._least_role(request.permission, question)
         return to_proto.check_access(request.permission, least, await self.parts.checks.ask(question))
 
@@ -30,7 +33,7 @@ class AccessChecks(Handlers):
         with reading() as read:
             read.batch("requests", request.requests)
             questions = [
-                self._question(read, f"requests[{n}].", item, caller)
+                read_question(read, f"requests[{n}].", item, caller, self.parts.settings.permissions)
                 for n, item in enumerate(request.requests[:MAX_BATCH])
             ]
         needs = [
@@ -44,9 +47,9 @@ class AccessChecks(Handlers):
             if not isinstance(answer, ServiceError):
                 response = to_proto.check_access(item.permission, least, answer)
                 results.append(pb.CheckAccessResult(answer=response))
-            elif item.session_token:
+            elif item.session_token and answer.reason is Reason.SESSION_INVALID:
                 results.append(pb.CheckAccessResult(error_reason=answer.reason.name))
-            else:  # the caller's own session
+            else:  # the caller's own session, or identity is away
                 raise answer
         return pb.BatchCheckAccessResponse(results=results)
 
@@ -58,30 +61,54 @@ class AccessChecks(Handlers):
             ]
         )
 
-    def _question(self, read: Fields, path: str, request: pb.CheckAccessRequest, caller: Caller) -> Question:
-        organization_id = read.optional_uuid(f"{path}organization_id", request.organization_id)
-        project_id = read.optional_uuid(f"{path}project_id", request.project_id)
-        if len(request.permission) > MAX_PERMISSION:
-            read.wrong(f"{path}permission", f"longer than {MAX_PERMISSION} characters")
-        elif project_id is None and isinstance(self.parts.settings.permissions.get(request.permission), ProjectRole):
-            read.wrong(f"{path}project_id", "needed, as this permission is held on projects")
-        elif project_id is None and organization_id is None:
-            read.wrong(f"{path}organization_id", "this or project_id is needed")
-        token = read.token(f"{path}session_token", request.session_token, most=MAX_TOKEN)
-        if token and caller.service is None:
-            raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
-        if not token and caller.token is None:
-            raise ServiceError(Reason.SESSION_REQUIRED)
-        return Question(token or caller.token or "", organization_id, project_id)
-
     async def _least_role(self, permission: str, question: Question) -> LeastRole:
-        least = self.parts.settings.permissions.get(permission)
-        if least is None:
+        if permission not in self.parts.settings.permissions and question.user_id is None:
             # Strangers neither learn which permissions there are nor make us search for the nearest.
             await self.parts.checks.find_person(question.token)
-            raise ServiceError(
-                Reason.PERMISSION_UNKNOWN,
-                permission=permission,
-                nearest=nearest(permission, self.parts.settings.permissions),
-            )
-        return least
+        return least_role(self.parts.settings.permissions, permission)
+
+
+def read_question(
+    read: Fields,
+    path: str,
+    request: pb.CheckAccessRequest,
+    caller: Caller,
+    permissions: Mapping[str, LeastRole],
+) -> Question:
+    """Who and where; `path` goes before the names of fields. Both session_token and user_id are for services."""
+    token = read.token(f"{path}session_token", request.session_token, most=MAX_TOKEN)
+    user_id = read.optional_uuid(f"{path}user_id", request.user_id)
+    if request.session_token and request.user_id:
+        read.wrong(f"{path}user_id", "either this or session_token")
+    if (request.session_token or user_id) and caller.service is None:
+        raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
+    if not request.session_token and user_id is None and caller.token is None:
+        raise ServiceError(Reason.SESSION_REQUIRED)
+    organization_id, project_id = read_place(read, path, request, permissions)
+    return Question(token or caller.token or "", organization_id, project_id, user_id)
+
+
+def read_place(
+    read: Fields,
+    path: str,
+    request: pb.CheckAccessRequest | pb.ExplainAccessRequest,
+    permissions: Mapping[str, LeastRole],
+) -> tuple[UUID | None, UUID | None]:
+    """The organization and the project, one of them or both, for a permission that is held there."""
+    organization_id = read.optional_uuid(f"{path}organization_id", request.organization_id)
+    project_id = read.optional_uuid(f"{path}project_id", request.project_id)
+    if len(request.permission) > MAX_PERMISSION:
+        read.wrong(f"{path}permission", f"longer than {MAX_PERMISSION} characters")
+    elif project_id is None and isinstance(permissions.get(request.permission), ProjectRole):
+        read.wrong(f"{path}project_id", "needed, as this permission is held on projects")
+    elif project_id is None and organization_id is None:
+        read.wrong(f"{path}organization_id", "this or project_id is needed")
+    return organization_id, project_id
+
+
+def least_role(permissions: Mapping[str, LeastRole], permission: str) -> LeastRole:
+    """What it needs, or PERMISSION_UNKNOWN."""
+    least = permissions.get(permission)
+    if least is None:
+        raise ServiceError(Reason.PERMISSION_UNKNOWN, permission=permission, nearest=nearest(permission, permissions))
+    return least

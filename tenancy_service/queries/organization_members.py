@@ -6,9 +6,20 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
-from shared.database import Row, Tx, first, many, one
+from shared import filters
+from shared.database import Row, Tx, first, many, many_by_filter, one
+from shared.filters import Field
+from tenancy_service.queries.user_names import comparable
 from tenancy_service.tables import organization_members as m
 from tenancy_service.tables import organizations as o
+from tenancy_service.tables import user_names as n
+
+# What ListOrganizationMembers can be asked for.
+FILTERS = {
+    "role": Field(m.c.role, filters.one_of("OWNER", "ADMIN", "MEMBER", "GUEST")),
+    "email": Field(n.c.email_key, comparable, "=", has_prefixes=True),
+    "display_name": Field(n.c.name_key, comparable, "=", has_prefixes=True),
+}
 
 
 def active() -> ColumnElement[bool]:
@@ -33,6 +44,12 @@ async def get_member(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | N
     return await first(tx, statement)
 
 
+async def get_role(tx: Tx, *, organization_id: UUID, user_id: UUID) -> str | None:
+    """Of an active member, also where the organization is deleted."""
+    statement = select(m.c.role).where(m.c.organization_id == organization_id, m.c.user_id == user_id, active())
+    return (await tx.execute(statement)).scalar_one_or_none()
+
+
 async def get_membership(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | None:
     """Expired or in a deleted organization as well."""
     return await first(tx, select(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id))
@@ -50,11 +67,17 @@ async def list_memberships_of_users(tx: Tx, *, user_ids: Sequence[UUID], limit: 
     return await many(tx, statement.order_by(m.c.organization_id, m.c.user_id).limit(limit))
 
 
-async def list_members(tx: Tx, *, organization_id: UUID, after: UUID | None, limit: int) -> list[Row]:
+async def list_members(
+    tx: Tx, *, organization_id: UUID, condition: ColumnElement[bool] | None, after: UUID | None, limit: int
+) -> list[Row]:
+    """By user_id; `condition` is made of FILTERS. Who has no row in user_names has no name to be found by."""
     statement = select(m).where(m.c.organization_id == organization_id, active())
     if after is not None:
         statement = statement.where(m.c.user_id > after)
-    return await many(tx, statement.order_by(m.c.user_id).limit(limit))
+    statement = statement.order_by(m.c.user_id).limit(limit)
+    if condition is None:
+        return await many(tx, statement)
+    return await many_by_filter(tx, statement.outerjoin(n, n.c.user_id == m.c.user_id).where(condition))
 
 
 async def count_other_owners(tx: Tx, *, organization_id: UUID, user_id: UUID) -> int:

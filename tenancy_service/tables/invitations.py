@@ -53,6 +53,7 @@ invitations = Table(
     Index(None, "invitation_id"),
     Index(None, "secret_hash"),
     Index(None, "email_key", "invitation_id"),
+    Index(None, "expire_time"),
     Index("ix_invitations_inviter", "organization_id", "inviter_user_id", postgresql_where=text("state = 'PENDING'")),
 )
 

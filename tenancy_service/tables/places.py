@@ -53,7 +53,8 @@ organizations = Table(
     Index(None, "ownerless_time", postgresql_where=text("ownerless_time IS NOT NULL")),
 )
 
-# Every slug that an organization has or had: an old one keeps leading to it, and to nobody else.
+# Every slug that an organization has or had: an old one keeps leading to it, and to nobody else. create_time is when
+# it got it, for the last time.
 organization_slugs = Table(
     "organization_slugs",
     metadata,

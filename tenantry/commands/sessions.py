@@ -28,14 +28,14 @@ def sessions() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One object a line.")
 def list_(email: str, as_json: bool) -> None:
     """List a person's sessions, newest first."""
-    from tenantry import client, output, shown_users
-    from tenantry.shown_users import message_as_json, time
+    from tenantry import client, output, shown_messages, shown_users
+    from tenantry.shown_messages import time
 
     with client.as_operator("identity") as ask:
         found = valid_sessions(ask, shown_users.find(ask, email).user_id)
         if as_json:
             for session in found:
-                output.print_json(message_as_json(session))
+                output.print_json(shown_messages.as_json(session))
             return
         rows = (
             (
@@ -83,14 +83,11 @@ def revoke(email: str, session_id: str | None, every: bool, as_json: bool) -> No
 def valid_sessions(ask: "Ask", user_id: str) -> "Iterator[Session]":
     """Of a user, from page to page."""
     from protos.identity.v1 import sessions_pb2 as pb
+    from tenantry import client
 
     request = pb.ListSessionsRequest(user_id=user_id, page_size=1000)
-    while True:
-        page = ask(f"{SESSIONS}/ListSessions", request, pb.ListSessionsResponse)
+    for page in client.pages(ask, f"{SESSIONS}/ListSessions", request, pb.ListSessionsResponse):
         yield from page.sessions
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 @sessions.command()

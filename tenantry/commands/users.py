@@ -2,20 +2,17 @@
 
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
+from tenantry.commands.options import as_lines, as_object, limit_option
 from tenantry.commands.user_import import import_file
 from tenantry.failures import REFUSED, WRONG_USE, Failure
 
 if TYPE_CHECKING:
     from protos.identity.v1.users_pb2 import ListUsersRequest, User
     from tenantry.client import Ask
-
-FIRST_SHOWN = 50
-PAGE = 1000
 
 
 @click.group()
@@ -33,13 +30,13 @@ users.add_command(import_file)
 @click.option("--verified/--not-verified", default=False, help="You know that the address is theirs.")
 @click.option("--no-password", is_flag=True, help="They set one themselves, by a password reset.")
 @click.option("-q", "--quiet", is_flag=True, help="Ask nothing, print nothing; the password made is not shown.")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def create(
     email: str, name: str, external_id: str, verified: bool, no_password: bool, quiet: bool, as_json: bool
 ) -> None:
     """Create an account for EMAIL. Without a terminal to ask on, a password is made."""
     from protos.identity.v1 import users_pb2 as pb
-    from tenantry import client, output, passwords, shown_users
+    from tenantry import client, output, passwords, shown_messages, shown_users
 
     asks = not (quiet or no_password) and sys.stdin.isatty()
     typed = ask_for_password() if asks else ""
@@ -54,7 +51,7 @@ def create(
     with client.as_operator("identity") as ask:
         user = ask(f"{shown_users.USERS}/CreateUser", request, pb.CreateUserResponse).user
     if as_json:
-        output.print_json({**shown_users.as_json(user), **made})
+        output.print_json({**shown_messages.as_json(user), **made})
     elif not quiet:
         click.echo("   ".join([user.email, user.user_id, *(f"password: {word}" for word in made.values())]))
 
@@ -68,10 +65,8 @@ def ask_for_password() -> str:
 @users.command("list")
 @click.option("--filter", "condition", default="", help='Such as: email = "ada*" AND state = SUSPENDED')
 @click.option("--deleted", is_flag=True, help="Deleted ones too.")
-@click.option(
-    "--limit", type=click.IntRange(0), help="At most so many; 0 means all. Default: 50 on a terminal, else all."
-)
-@click.option("--json", "as_json", is_flag=True, help="One object a line.")
+@limit_option
+@as_lines
 def list_(condition: str, deleted: bool, limit: int | None, as_json: bool) -> None:
     """List accounts, oldest first.
 
@@ -81,54 +76,41 @@ def list_(condition: str, deleted: bool, limit: int | None, as_json: bool) -> No
     from protos.identity.v1 import users_pb2 as pb
     from tenantry import client, output, shown_users
 
-    if limit is None:
-        limit = FIRST_SHOWN if sys.stdout.isatty() and not as_json else 0
-    request = pb.ListUsersRequest(
-        filter=condition, show_deleted=deleted, page_size=min(limit + 1, PAGE) if limit else PAGE
-    )
+    most = output.at_most(limit, as_json)
+    request = pb.ListUsersRequest(filter=condition, show_deleted=deleted, page_size=output.page_size(most))
     with client.as_operator("identity") as ask:
         found = each_user(ask, request)
-        first = islice(found, limit or None)
-        if as_json:
-            for user in first:
-                output.print_json(shown_users.as_json(user))
-        else:
-            output.print_table(shown_users.COLUMNS, map(shown_users.row, first))
-        if limit and next(found, None):
-            output.note(f"These are the first {limit}; all of them:  tenantry users list --limit 0")
+        output.print_list(found, shown_users.COLUMNS, shown_users.row, as_json, most, "tenantry users list")
 
 
 def each_user(ask: "Ask", request: "ListUsersRequest") -> "Iterator[User]":
     """From page to page."""
     from protos.identity.v1 import users_pb2 as pb
+    from tenantry import client
     from tenantry.shown_users import USERS
 
-    while True:
-        page = ask(f"{USERS}/ListUsers", request, pb.ListUsersResponse)
+    for page in client.pages(ask, f"{USERS}/ListUsers", request, pb.ListUsersResponse):
         yield from page.users
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 @users.command()
 @click.argument("email")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def get(email: str, as_json: bool) -> None:
     """Show one account."""
-    from tenantry import client, output, shown_users
+    from tenantry import client, output, shown_messages, shown_users
 
     with client.as_operator("identity") as ask:
         user = shown_users.find(ask, email)
     if as_json:
-        output.print_json(shown_users.as_json(user))
+        output.print_json(shown_messages.as_json(user))
     else:
         output.print_facts(shown_users.facts(user))
 
 
 @users.command()
 @click.argument("email")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def suspend(email: str, as_json: bool) -> None:
     """End all sessions of the account and refuse new ones, until it is reactivated."""
     from protos.identity.v1 import users_pb2 as pb
@@ -142,7 +124,7 @@ def suspend(email: str, as_json: bool) -> None:
 
 @users.command()
 @click.argument("email")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def reactivate(email: str, as_json: bool) -> None:
     """Let a suspended person sign in again."""
     from protos.identity.v1 import users_pb2 as pb
@@ -157,11 +139,11 @@ def reactivate(email: str, as_json: bool) -> None:
 @users.command()
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def delete(email: str, yes: bool, as_json: bool) -> None:
     """Delete an account. All its sessions end; it can be undeleted until it goes for good."""
     from protos.identity.v1 import users_pb2 as pb
-    from tenantry import client, output, shown_users
+    from tenantry import client, output, shown_messages, shown_users
 
     if not yes and not sys.stdin.isatty():
         raise Failure("nobody is there to ask", WRONG_USE, f"without asking:  tenantry users delete {email} --yes")
@@ -172,20 +154,20 @@ def delete(email: str, yes: bool, as_json: bool) -> None:
         request = pb.DeleteUserRequest(user_id=user.user_id)
         user = ask(f"{shown_users.USERS}/DeleteUser", request, pb.DeleteUserResponse).user
     show_changed(user, as_json)
-    until = f"Until {shown_users.time(user.purge_time)} you can undo it:"
+    until = f"Until {shown_messages.time(user.purge_time)} you can undo it:"
     output.note(f"{until}  tenantry users undelete {user.user_id}")
 
 
 @users.command()
 @click.argument("email")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@as_object
 def undelete(email: str, as_json: bool) -> None:
     """Bring back a deleted account that has not gone for good. Its sessions stay ended."""
     from protos.identity.v1 import users_pb2 as pb
-    from tenantry import client, shown_users
+    from tenantry import client, shown_messages, shown_users
 
     with client.as_operator("identity") as ask:
-        user_id = email if shown_users.is_uuid(email) else deleted_id(ask, email)
+        user_id = email if shown_messages.is_uuid(email) else deleted_id(ask, email)
         request = pb.UndeleteUserRequest(user_id=user_id)
         show_changed(ask(f"{shown_users.USERS}/UndeleteUser", request, pb.UndeleteUserResponse).user, as_json)
 
@@ -207,9 +189,9 @@ def deleted_id(ask: "Ask", email: str) -> str:
 
 
 def show_changed(user: "User", as_json: bool) -> None:
-    from tenantry import output, shown_users
+    from tenantry import output, shown_messages
 
     if as_json:
-        output.print_json(shown_users.as_json(user))
+        output.print_json(shown_messages.as_json(user))
     else:
-        click.echo("   ".join([user.email, user.user_id, shown_users.state(user)]))
+        click.echo("   ".join([user.email, user.user_id, shown_messages.word(user, "state")]))

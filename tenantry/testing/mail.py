@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
-from identity_service.mail.delivery import safe
-from identity_service.mail.message import in_ascii
+from shared.mail.delivery import safe
+from shared.mail.message import in_ascii
 
 # The secret of a link or a code: 43 url-safe characters, wherever the link has it.
 TOKEN = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)

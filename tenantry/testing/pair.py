@@ -2,11 +2,12 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import grpc
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 import identity_service.server
 import tenancy_service.server
 from identity_service.settings import Settings as IdentitySettings
+from shared.mail.settings import MailSettings
 from shared.server import Server
 from shared.settings import CommonSettings
 from tenancy_service.settings import Settings as TenancySettings
@@ -21,6 +23,9 @@ from tenantry.testing.databases import Databases
 
 OPERATOR_KEY = f"operator.{secrets.token_hex(16)}"
 TENANCY_KEY = f"tenancy.{secrets.token_hex(16)}"
+
+
+AnySettings = TypeVar("AnySettings", bound=MailSettings)
 
 
 def digest(service_key: str) -> bytes:
@@ -85,15 +90,24 @@ def tenancy_settings(database_url: str, identity_address: str, **changes: object
 @asynccontextmanager
 async def running_identity(settings: IdentitySettings) -> AsyncIterator[Service]:
     """Its mails go to a folder that ends with it, unless the settings name one."""
-    with TemporaryDirectory(prefix="tenantry-mail-") as folder:
-        if "mail_folder" not in settings.model_fields_set:
-            settings = settings.model_copy(update={"mail_folder": Path(folder)})
+    with mails_kept_apart(settings) as settings:
         async with listening(identity_service.server.running(settings), settings) as service:
             yield service
 
 
-def running_tenancy(settings: TenancySettings) -> AbstractAsyncContextManager[Service]:
-    return listening(tenancy_service.server.running(settings), settings)
+@asynccontextmanager
+async def running_tenancy(settings: TenancySettings) -> AsyncIterator[Service]:
+    """Its mails as running_identity's."""
+    with mails_kept_apart(settings) as settings:
+        async with listening(tenancy_service.server.running(settings), settings) as service:
+            yield service
+
+
+@contextmanager
+def mails_kept_apart(settings: AnySettings) -> Iterator[AnySettings]:
+    with TemporaryDirectory(prefix="tenantry-mail-") as folder:
+        is_named = "mail_folder" in settings.model_fields_set
+        yield settings if is_named else settings.model_copy(update={"mail_folder": Path(folder)})
 
 
 @asynccontextmanager
@@ -123,6 +137,6 @@ async def running_pair(
         for_identity = identity_settings(url, **{"MAIL_FOLDER": mails, **(identity or {})})
         one = await stack.enter_async_context(running_identity(for_identity))
         url = databases.service_url("tenancy", databases.copy("tenancy"))
-        for_tenancy = tenancy_settings(url, one.address, **tenancy or {})
+        for_tenancy = tenancy_settings(url, one.address, **{"MAIL_FOLDER": mails, **(tenancy or {})})
         other = await stack.enter_async_context(running_tenancy(for_tenancy))
         yield Pair(one, other, for_identity, for_tenancy)

@@ -13,8 +13,12 @@ MOST_LINES = 300
 # Not spelled out, so that this file is not the one that has them.
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
-# Over all tenants, and only for services; and the statement of the hot path, whose places are a list.
-OVER_ALL_TENANTS = {"list_all_organizations", "roles_in_places", "get_organization_id"} | {
+# The worker's and a snapshot's, over all tenants; the statement of the hot path, whose places are a list; what a
+# slug leads to.
+OVER_ALL_TENANTS = {"delete_past_purge_time", "list_organizations_after", "roles_in_places", "get_organization_id"} | {
+    "get_invitation",  # by an id alone, by its secret, and those that wait for an address
+    "get_invitation_by_secret",
+    "list_invitations_of_address",
     # What follows from identity's events: one user's, wherever they are.
     "list_memberships_of_users",
     "upsert_user_names",

@@ -1,4 +1,4 @@
-"""The pages name every setting with its default, and every action of the audit."""
+"""The pages name every setting with its default, every action of the audit and every permission."""
 
 import re
 from typing import Any
@@ -6,15 +6,20 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices
 
-from identity_service.audit import Action
+from identity_service.audit import Action as IdentityAction
 from identity_service.settings import Settings as IdentitySettings
 from shared.settings import CommonSettings
+from tenancy_service.audit import Action as TenancyAction
 from tenancy_service.settings import Settings as TenancySettings
+from tenantry import permissions_page
 from tests.architecture.project import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
-ROWS = re.findall(r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY, re.MULTILINE)
+TENANCY = (ROOT / "docs" / "tenancy.md").read_text()
+ROWS = re.findall(
+    r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY + TENANCY, re.MULTILINE
+)
 DOCUMENTED = {
     name: default
     for names, defaults in ROWS
@@ -47,6 +52,15 @@ def test_nothing_else_is_documented() -> None:
     assert DOCUMENTED.keys() == FIELDS.keys()
 
 
-@pytest.mark.parametrize("action", Action)
-def test_an_action_of_the_audit_is_documented(action: Action) -> None:
+@pytest.mark.parametrize("action", IdentityAction)
+def test_an_action_of_identitys_audit_is_documented(action: IdentityAction) -> None:
     assert f"`{action}`" in IDENTITY
+
+
+@pytest.mark.parametrize("action", TenancyAction)
+def test_an_action_of_tenancys_audit_is_documented(action: TenancyAction) -> None:
+    assert f"`{action}`" in TENANCY
+
+
+def test_the_table_of_permissions_is_current() -> None:
+    assert permissions_page.page(TENANCY) == TENANCY, "write it anew: python -m tenantry.permissions_page"

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tenantry.commands import users
+from tenantry import output
 from tests.command_line.invoked import invoke, told
 from tests.command_line.launched import COMMAND, PROJECT, Launched, environment
 
@@ -72,7 +72,7 @@ def test_lists_come_whole_in_a_pipe_from_page_to_page(up: Launched, monkeypatch:
     prefix = uuid4().hex[:8]
     for number in range(5):
         told(up.folder, "users", "create", f"{prefix}{number}@example.com", "--no-password")
-    monkeypatch.setattr(users, "PAGE", 2)
+    monkeypatch.setattr(output, "PAGE", 2)
     chosen = ("users", "list", "--filter", f'email = "{prefix}*"')
     table = invoke(up.folder, *chosen).stdout.splitlines()
     assert table[0].split("\t") == ["email", "user_id", "display_name", "state", "created"]

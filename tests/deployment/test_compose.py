@@ -82,9 +82,14 @@ def test_the_example_shows_exactly_the_optional_variables_and_they_are_accepted(
     shown["FACTOR_SECRETS"] = local_secrets.make_secret()
     for name, value in (filled(compose["services"]["identity"]["environment"], values) | shown).items():
         monkeypatch.setenv(name, value)
-    settings = IdentitySettings()
-    assert settings.product_name == shown["PRODUCT_NAME"]
-    assert settings.smtp_server is not None
+    identity = IdentitySettings()
+    for name, value in (filled(compose["services"]["tenancy"]["environment"], values) | shown).items():
+        monkeypatch.setenv(name, value)
+    tenancy = TenancySettings()
+    assert identity.product_name == tenancy.product_name == shown["PRODUCT_NAME"]
+    assert identity.smtp_server is not None
+    assert identity.smtp_server == tenancy.smtp_server
+    assert tenancy.invitation_url == shown["INVITATION_URL"]
 
 
 def test_a_missing_variable_is_refused_before_anything_starts() -> None:

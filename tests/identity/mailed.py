@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from identity_service import tokens
+from shared import one_time
 from tenantry.testing.people import TestPerson, hash_of
 from tests.identity.conftest import Rows
 
@@ -38,17 +38,17 @@ async def token_for(
     rows: Rows, purpose: str, person: TestPerson, email: str | None = None, *, seconds: float = 60
 ) -> str:
     """One that a mail has handed out; without an `email` it went to the person's own address."""
-    token = tokens.make_one_time_token()
+    token = one_time.make_token()
     of_user = (person.user_id, email or person.email, None, None)
-    await rows.execute(INSERT, (purpose, tokens.one_time_hash(token), *of_user, seconds))
+    await rows.execute(INSERT, (purpose, one_time.hash_of(token), *of_user, seconds))
     return token
 
 
 async def sign_up_token(rows: Rows, email: str, password: str = "", *, seconds: float = 60) -> str:
     """Without a password it has a hash that no password has, which costs nothing."""
-    token = tokens.make_one_time_token()
+    token = one_time.make_token()
     waiting = (None, email, hash_of(password) if password else "no hash", "Ada")
-    await rows.execute(INSERT, ("SIGN_UP", tokens.one_time_hash(token), *waiting, seconds))
+    await rows.execute(INSERT, ("SIGN_UP", one_time.hash_of(token), *waiting, seconds))
     return token
 
 

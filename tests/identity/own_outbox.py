@@ -11,9 +11,12 @@ from uuid import uuid4
 import psycopg
 
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
-from identity_service.mail.outbox import Outbox, Template
-from identity_service.mail.worker import Worker
+from identity_service.mail.compose import Composer
+from identity_service.mail.texts import Template
+from identity_service.tables import outbox_emails
 from shared.database import Database
+from shared.mail.outbox import Outbox
+from shared.mail.worker import Worker
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import identity_settings
 from tests.identity.conftest import Rows
@@ -25,7 +28,7 @@ SECONDS = 10.0
 class OwnOutbox:
     url: str
     database: Database
-    outbox: Outbox
+    outbox: Outbox[Template]
     rows: Rows
 
     async def put(self, address: str, template: Template = "password_changed", **values: Any) -> None:
@@ -33,7 +36,8 @@ class OwnOutbox:
             await self.outbox.put(tx, template, address, **values)
 
     def worker(self, **settings: object) -> Worker:
-        return Worker.of(identity_settings(self.url, **settings), self.database, self.outbox)
+        of_service = identity_settings(self.url, **settings)
+        return Worker.of(of_service, self.database, self.outbox, Composer(of_service))
 
     @asynccontextmanager
     async def working(self, **settings: object) -> AsyncIterator[Worker]:
@@ -83,7 +87,7 @@ async def own_outbox(databases: Databases) -> AsyncIterator[OwnOutbox]:
     database = Database(url, pool_size=5, name="test", constraint_errors=CONSTRAINT_ERRORS)
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as rows:
-            yield OwnOutbox(url, database, Outbox(), cast(Rows, rows))
+            yield OwnOutbox(url, database, Outbox(outbox_emails), cast(Rows, rows))
     finally:
         await database.close()
 

@@ -16,8 +16,8 @@ from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
-from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tests import audit_reading
 from tests.calls import fails
 from tests.identity.conftest import Rows
 
@@ -31,19 +31,9 @@ def audit(identity: grpc.aio.Channel) -> AuditServiceStub:
     return AuditServiceStub(identity)
 
 
-async def listed(
-    audit: AuditServiceStub, metadata: Any = AS_OPERATOR, *, first_token: str = "", **fields: Any
-) -> list[pb.AuditEvent]:
-    """All pages, or those from a token on."""
-    events: list[pb.AuditEvent] = []
-    token = first_token
-    while True:
-        request = pb.ListAuditEventsRequest(**fields, page_token=token)
-        response = await audit.ListAuditEvents(request, metadata=metadata)
-        events += response.audit_events
-        token = response.next_page_token
-        if not token:
-            return events
+async def listed(audit: AuditServiceStub, metadata: Any = AS_OPERATOR, **fields: Any) -> list[pb.AuditEvent]:
+    found: list[pb.AuditEvent] = await audit_reading.listed(audit, pb.ListAuditEventsRequest, metadata, **fields)
+    return found
 
 
 async def happened(
@@ -191,36 +181,6 @@ async def test_bad_fields_are_named_at_once(audit: AuditServiceStub) -> None:
         async with fails(Reason.BAD_REQUEST) as failure:
             await audit.ListAuditEvents(pb.ListAuditEventsRequest(filter=text), metadata=AS_OPERATOR)
         assert failure.fields.keys() == {"filter"}
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE audit_events SET action = 'NOTHING'",
-        "UPDATE audit_events SET action = 'NOTHING' WHERE false",
-        "DELETE FROM audit_events",
-        "TRUNCATE audit_events",
-        "INSERT INTO audit_events (audit_event_id, action) SELECT audit_event_id, action FROM audit_events"
-        " ON CONFLICT (audit_event_id) DO UPDATE SET action = 'NOTHING'",
-        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
-        "DROP TRIGGER audit_events_append_only ON audit_events",
-        "SET session_replication_role = replica",
-    ],
-)
-async def test_the_service_can_only_append(rows: Rows, statement: str) -> None:
-    await happened(rows, None, "SIGN_IN_FAILED")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await rows.execute(statement)
-
-
-async def test_the_owner_may_delete_to_keep_to_a_retention(pair: Pair, databases: Databases, rows: Rows) -> None:
-    old = await happened(rows, None, "SIGN_IN_FAILED", time="2020-01-01T00:00:00Z")
-    name = pair.identity.database_url.rpartition("/")[2]
-    async with await psycopg.AsyncConnection.connect(databases.owner_url("identity", name)) as owner:
-        deleted = await owner.execute("DELETE FROM audit_events WHERE create_time < '2020-06-01'")
-        assert deleted.rowcount == 1
-    left = await rows.execute("SELECT FROM audit_events WHERE audit_event_id = %s", (old,))
-    assert await left.fetchone() is None
 
 
 async def test_what_an_undone_change_would_have_recorded_is_undone_with_it(

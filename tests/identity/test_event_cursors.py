@@ -17,7 +17,7 @@ from shared.reasons import Reason
 from shared.timestamps import EPOCH
 from tenantry.testing.databases import Databases
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, ids, next_of, take
+from tests.event_reading import Alone, identity_alone, ids, next_of, take
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,16 @@ def packed(form: str, *values: object) -> str:
 
 NOW = 1_790_000_000_000_000
 HOSTILE = [
-    "x", "=", "A" * 39, "A" * 50, "A" * 80, "A" * 81, "A" * 100_000, "é" * 39, "\0", "../../etc/passwd", "' OR 1=1 --",
+    "x", "=", "A" * 39, "A" * 50, "A" * 80, "A" * 81, "A" * 110, "A" * 111,
+    "A" * 100_000, "é" * 39, "\0", "../../etc/passwd", "' OR 1=1 --",
     packed(">BiQqq", 0, 1, 1, 1, NOW), packed(">BiQqq", 3, 1, 1, 1, NOW), packed(">BiQqq", 2, 1, 1, 1, NOW),
     packed(">BiQqq", 255, -1, 2**64 - 1, -1, -1),
     packed(">BiQqq", 1, -1, 1, 1, NOW), packed(">BiQqq", 1, 1, 1, -1, NOW), packed(">BiQqq", 1, 1, 1, 1, -1),
     packed(">BiQqq", 1, 1, 1, 1, -(2**63)), packed(">BiQqq", 1, 1, 1, 1, 2**63 - 1),
     packed(">BiQqq", 1, 1, 2**64 - 1, 2**63 - 1, NOW), packed(">BiQqq", 1, 2**31 - 1, 1, 1, NOW),
     packed(">BiQqqB", 1, 1, 1, 1, NOW, 7), packed(">BiQqq15s", 2, 1, 1, 1, NOW, b"x"),
-    packed(">BiQqq17s", 2, 1, 1, 1, NOW, b"x"),
+    packed(">BiQqq17s", 2, 1, 1, 1, NOW, b"x"), packed(">BiQqq32s", 2, 1, 1, 1, NOW, b"x"),
+    packed(">BiQqq48s", 2, 1, 1, 1, NOW, b"x"), packed(">BiQqq64s", 2, 1, 1, 1, NOW, b"x"),
 ]  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def test_cursors_are_read_as_they_were_written() -> None:
     chance = random.Random(7)
     for _ in range(200):
         time = EPOCH + timedelta(microseconds=chance.randrange(2**52))
-        snapshot = UUID(int=chance.randrange(2**128)) if chance.random() < 0.5 else None
+        snapshot = tuple(UUID(int=chance.randrange(2**128)) for _ in range(chance.randrange(4))) or None
         place = chance.randrange(2**31), chance.randrange(2**64), chance.randrange(2**63)
         cursor = Cursor(*place, time, snapshot)
         assert event_cursor.decode(cursor.encode()) == cursor
@@ -85,7 +87,7 @@ def test_cursors_are_read_as_they_were_written() -> None:
 
 async def test_a_cursor_older_than_the_events_kept_has_expired(alone: Alone) -> None:
     good = event_cursor.decode(await alone.now())
-    for snapshot in (None, uuid4()):
+    for snapshot in (None, (uuid4(),)):
         old = replace(good, time=good.time - timedelta(days=2, seconds=1), snapshot=snapshot)
         async with fails(Reason.CURSOR_EXPIRED):
             await next_of(alone.start(old.encode()))

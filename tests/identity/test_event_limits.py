@@ -14,11 +14,9 @@ from shared.event_log import EventLog
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, ids, next_of, take
+from tests.event_reading import SMALL_WINDOWS, Alone, identity_alone, ids, next_of, take
 
 MANY = 20_000
-# So that what is on the way is small beside what waits.
-SMALL_WINDOWS = [("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from shared.timestamps import EPOCH
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import running_identity
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, ids, next_of, take
+from tests.event_reading import Alone, identity_alone, ids, next_of, take
 from tests.proxy import Proxy
 from tests.shared.all_kinds import Lines
 

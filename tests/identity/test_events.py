@@ -18,7 +18,7 @@ from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails
-from tests.identity.event_reading import Alone, identity_alone, next_of, take
+from tests.event_reading import Alone, identity_alone, next_of, take
 
 # All that a snapshot may hold, and 250 accounts are more than two of its pages.
 ACCOUNTS = """INSERT INTO users (user_id, email, email_key, display_name, state, delete_time, private_metadata)

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from identity_service.mail.outbox import Template
-from identity_service.mail.worker import Worker
+from identity_service.mail.texts import Template
 from identity_service.queries import one_time_tokens
+from shared.mail.worker import Worker
 from tenantry.testing.databases import Databases
 from tenantry.testing.mail import Mailbox
 from tests.identity.conftest import Rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from identity_service.mail import worker as worker_module
+from shared.mail import worker as worker_module
 from tenantry.testing.databases import Databases
 from tests.identity.own_outbox import OwnOutbox, an_address, own_outbox
 from tests.identity.smtp_server import LOGIN, LOGIN_IN_URL, make_certificate, server_context, smtp_server

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from identity_service.mail.message import NotDeliveredError, in_ascii, make_message
-from identity_service.mail.outbox import Template
-from identity_service.mail.texts import LINKS, NAMES, RESET, SAMPLE_TOKEN, VERIFY, Rendered, Texts
+from identity_service.mail.texts import LINKS, NAMES, RESET, TEMPLATES, VERIFY, Template
 from identity_service.settings import Settings
+from shared.mail.message import NotDeliveredError, in_ascii, make_message
+from shared.mail.texts import SAMPLE_TOKEN, Rendered, Texts
 from shared.settings import describe
 from tenantry.testing.pair import identity_settings
 
@@ -23,7 +23,7 @@ SHOWN = {"address": "ada@example.com", "ip": "203.0.113.7", "time": "22 November
 def rendered(
     name: str, *, link: str = "", product_name: str = "Acme", folder: Path | None = None, **shown: str
 ) -> Rendered:
-    texts = Texts(product_name=product_name, links={VERIFY: link, RESET: link}, folder=folder)
+    texts = Texts(TEMPLATES, product_name=product_name, links={VERIFY: link, RESET: link}, folder=folder)
     token = SAMPLE_TOKEN if name in LINKS else None
     return texts.render(name, shown={**SHOWN, **shown}, token=token, lifetime=timedelta(minutes=15))
 

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from google.protobuf.message import Message
 
-from identity_service import tokens
 from protos.identity.v1 import credentials_pb2, users_pb2
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
+from shared import one_time
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import identity_settings, running_identity
@@ -46,7 +46,7 @@ async def test_whatever_is_wrong_with_a_token_the_answer_is_one(
     wrong = [
         "",
         "x" * 100,
-        tokens.make_one_time_token(),
+        one_time.make_token(),
         used,
         await token_of(rows, purpose, ada, seconds=0),
         await token_of(rows, others, ada),

@@ -10,9 +10,9 @@ import sqlalchemy
 from sqlalchemy.engine import Engine
 
 from identity_service.sign_in_limits import code_bucket
-from identity_service.tokens import one_time_hash
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared import one_time
 from shared.reasons import Reason
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People
@@ -181,7 +181,7 @@ async def test_a_challenge_is_stored_as_a_hash_and_good_for_five_minutes(
                  FROM one_time_tokens WHERE user_id = %s"""
     row = await (await rows.execute(query, (ada.user_id,))).fetchone()
     assert row is not None
-    assert row[:2] == (one_time_hash(challenge.challenge_token), 300)
+    assert row[:2] == (one_time.hash_of(challenge.challenge_token), 300)
     assert challenge.expire_time.ToMicroseconds() == int(row[2].timestamp() * 1_000_000 + 0.5)
 
 

@@ -86,7 +86,7 @@ def create_organization_slugs() -> None:
         CREATE FUNCTION keep_organization_slug() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO {schema}.organization_slugs (organization_id, slug) VALUES (NEW.organization_id, NEW.slug)
-                ON CONFLICT (organization_id, slug) DO NOTHING;
+                ON CONFLICT (organization_id, slug) DO UPDATE SET create_time = EXCLUDED.create_time;
             RETURN NULL;
         END $$""")  # noqa: S608 - the name of the schema
     op.execute("""
@@ -124,6 +124,7 @@ def create_invitations() -> None:
         sa.PrimaryKeyConstraint("organization_id", "invitation_id", name=op.f("pk_invitations")),
     )
     op.create_index(op.f("ix_invitations_email_key"), "invitations", ["email_key", "invitation_id"])
+    op.create_index(op.f("ix_invitations_expire_time"), "invitations", ["expire_time"])
     op.create_index(op.f("ix_invitations_invitation_id"), "invitations", ["invitation_id"])
     op.create_index(
         "ix_invitations_inviter",

@@ -85,16 +85,18 @@ class AccessServiceServicer:
 
     def ExplainAccess(self, request, context):
         """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
-        themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
-        PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+        themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
+        services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
+        they may not read the members. With a service key and a session the person decides.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAccessibleProjects(self, request, context):
-        """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
-        that role and where it comes from.
+        """Lists, ordered by organization_id and project_id, every project on which the person has a role, in one organization
+        or in all, with that role and where it comes from. An organization that the person is not a member of and one that
+        does not exist have none. Errors: PERMISSION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,12 +26,14 @@ class AccessServiceStub:
     """Up to 1,000 checks answered in the order asked, from one round of questions to the database."""
     ExplainAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.ExplainAccessRequest, _access_pb2.ExplainAccessResponse]
     """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
-    themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
-    PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+    themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
+    services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
+    they may not read the members. With a service key and a session the person decides.
     """
     ListAccessibleProjects: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAccessibleProjectsRequest, _access_pb2.ListAccessibleProjectsResponse]
-    """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
-    that role and where it comes from.
+    """Lists, ordered by organization_id and project_id, every project on which the person has a role, in one organization
+    or in all, with that role and where it comes from. An organization that the person is not a member of and one that
+    does not exist have none. Errors: PERMISSION_UNKNOWN.
     """
     ListPermissions: _aio.UnaryUnaryMultiCallable[_access_pb2.ListPermissionsRequest, _access_pb2.ListPermissionsResponse]
     """Lists every permission that can be asked for and the least role it needs."""
@@ -66,8 +68,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_access_pb2.ExplainAccessRequest, _abc.Awaitable[_access_pb2.ExplainAccessResponse]],
     ) -> _abc.Awaitable[_access_pb2.ExplainAccessResponse]:
         """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
-        themselves, or with members:read about somebody else (`user_id`); services about anybody. Errors as of CheckAccess;
-        PERMISSION_DENIED to a person who asks about somebody else where they may not read the members.
+        themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
+        services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
+        they may not read the members. With a service key and a session the person decides.
         """
 
     @_abc_1.abstractmethod
@@ -76,8 +79,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.ListAccessibleProjectsRequest,
         context: _aio.ServicerContext[_access_pb2.ListAccessibleProjectsRequest, _abc.Awaitable[_access_pb2.ListAccessibleProjectsResponse]],
     ) -> _abc.Awaitable[_access_pb2.ListAccessibleProjectsResponse]:
-        """Lists, ordered by project_id, every project on which the person has a role, in one organization or in all, with
-        that role and where it comes from.
+        """Lists, ordered by organization_id and project_id, every project on which the person has a role, in one organization
+        or in all, with that role and where it comes from. An organization that the person is not a member of and one that
+        does not exist have none. Errors: PERMISSION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

@@ -34,6 +34,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_ORGANIZATION_UPDATED: _EventType.ValueType  # 2
     EVENT_TYPE_ORGANIZATION_DELETED: _EventType.ValueType  # 3
     EVENT_TYPE_ORGANIZATION_UNDELETED: _EventType.ValueType  # 4
+    """With its members, projects and roles as they were. Who has not kept them reads them anew."""
     EVENT_TYPE_MEMBER_ADDED: _EventType.ValueType  # 5
     EVENT_TYPE_MEMBER_UPDATED: _EventType.ValueType  # 6
     """Role or expiry."""
@@ -43,6 +44,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_PROJECT_UPDATED: _EventType.ValueType  # 9
     EVENT_TYPE_PROJECT_DELETED: _EventType.ValueType  # 10
     EVENT_TYPE_PROJECT_UNDELETED: _EventType.ValueType  # 11
+    """With its overrides as they were."""
     EVENT_TYPE_PROJECT_ROLE_SET: _EventType.ValueType  # 12
     """An override was set or changed."""
     EVENT_TYPE_PROJECT_ROLE_CLEARED: _EventType.ValueType  # 13
@@ -57,6 +59,7 @@ EVENT_TYPE_ORGANIZATION_CREATED: EventType.ValueType  # 1
 EVENT_TYPE_ORGANIZATION_UPDATED: EventType.ValueType  # 2
 EVENT_TYPE_ORGANIZATION_DELETED: EventType.ValueType  # 3
 EVENT_TYPE_ORGANIZATION_UNDELETED: EventType.ValueType  # 4
+"""With its members, projects and roles as they were. Who has not kept them reads them anew."""
 EVENT_TYPE_MEMBER_ADDED: EventType.ValueType  # 5
 EVENT_TYPE_MEMBER_UPDATED: EventType.ValueType  # 6
 """Role or expiry."""
@@ -66,6 +69,7 @@ EVENT_TYPE_PROJECT_CREATED: EventType.ValueType  # 8
 EVENT_TYPE_PROJECT_UPDATED: EventType.ValueType  # 9
 EVENT_TYPE_PROJECT_DELETED: EventType.ValueType  # 10
 EVENT_TYPE_PROJECT_UNDELETED: EventType.ValueType  # 11
+"""With its overrides as they were."""
 EVENT_TYPE_PROJECT_ROLE_SET: EventType.ValueType  # 12
 """An override was set or changed."""
 EVENT_TYPE_PROJECT_ROLE_CLEARED: EventType.ValueType  # 13
@@ -83,9 +87,10 @@ class StreamEventsRequest(_message.Message):
     with the cursor of now.
     """
     snapshot: _builtins.bool
-    """Without a cursor: first every organization with its members, projects and roles as they are, then the events
-    since. What happened meanwhile may come twice, as state and as event. A heartbeat ends the snapshot; a cursor from
-    within goes on within.
+    """Without a cursor: first organization after organization, each followed by its members, its projects and its
+    overrides as they are, then the events since. What happened meanwhile may come twice, as state and as event:
+    `etag` tells which is newer, for overrides `update_time`. A heartbeat ends the snapshot; a cursor from within goes
+    on within, also in the middle of an organization.
     """
     def __init__(
         self,
@@ -119,7 +124,7 @@ class StreamEventsResponse(_message.Message):
 
     @_builtins.property
     def snapshot(self) -> Global___Snapshot:
-        """Something as it is, in a snapshot; deleted ones are left out."""
+        """Something as it is, in a snapshot; what is deleted or has expired is left out."""
 
     def __init__(
         self,

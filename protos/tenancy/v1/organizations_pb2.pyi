@@ -52,7 +52,7 @@ class Organization(_message.Message):
     etag: _builtins.str
     """Changes with every update (AIP-154)."""
     caller_role: _roles_pb2.OrgRole.ValueType
-    """The caller's role in it; unspecified when a service without a session asks."""
+    """The caller's role in it; in a service's list of a user's organizations that user's, else unspecified for services."""
     ownerless: _builtins.bool
     """Its last owner is gone and nobody could succeed them: RestoreOwner repairs it."""
     @_builtins.property
@@ -115,12 +115,15 @@ class CreateOrganizationRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PUBLIC_METADATA_FIELD_NUMBER: _builtins.int
+    OWNER_USER_ID_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """3 to 40 of a-z, 0-9 and single hyphens inside; upper case is lowered. Some words are reserved."""
     display_name: _builtins.str
     """0 to 100 characters; empty: the slug."""
     request_id: _builtins.str
     """Optional UUID. A repeat within 24 hours gets the first response (AIP-155)."""
+    owner_user_id: _builtins.str
+    """Services without a session only, and from them needed: who becomes its OWNER."""
     @_builtins.property
     def public_metadata(self) -> _struct_pb2.Struct:
         """At most 8,192 bytes as JSON and 10 levels."""
@@ -132,10 +135,11 @@ class CreateOrganizationRequest(_message.Message):
         display_name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         public_metadata: _struct_pb2.Struct | None = ...,
+        owner_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["public_metadata", b"public_metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "public_metadata", b"public_metadata", "request_id", b"request_id", "slug", b"slug"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "owner_user_id", b"owner_user_id", "public_metadata", b"public_metadata", "request_id", b"request_id", "slug", b"slug"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

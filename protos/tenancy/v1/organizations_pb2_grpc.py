@@ -84,7 +84,8 @@ class OrganizationServiceServicer:
     """
 
     def CreateOrganization(self, request, context):
-        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED.
+        """Creates an organization with the caller as its OWNER. Services without a session name the owner.
+        Errors: SLUG_TAKEN, QUOTA_EXCEEDED, USER_NOT_FOUND (`owner_user_id`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

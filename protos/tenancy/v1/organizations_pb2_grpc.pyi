@@ -19,7 +19,9 @@ class OrganizationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.CreateOrganizationRequest, _organizations_pb2.CreateOrganizationResponse]
-    """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
+    """Creates an organization with the caller as its OWNER. Services without a session name the owner.
+    Errors: SLUG_TAKEN, QUOTA_EXCEEDED, USER_NOT_FOUND (`owner_user_id`).
+    """
     GetOrganization: _aio.UnaryUnaryMultiCallable[_organizations_pb2.GetOrganizationRequest, _organizations_pb2.GetOrganizationResponse]
     """Reads one by id or by slug, also by a slug it had before. Needs organization:read, or a service key."""
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_organizations_pb2.ListOrganizationsRequest, _organizations_pb2.ListOrganizationsResponse]
@@ -60,7 +62,9 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _organizations_pb2.CreateOrganizationRequest,
         context: _aio.ServicerContext[_organizations_pb2.CreateOrganizationRequest, _abc.Awaitable[_organizations_pb2.CreateOrganizationResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.CreateOrganizationResponse]:
-        """Creates an organization with the caller as its OWNER. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
+        """Creates an organization with the caller as its OWNER. Services without a session name the owner.
+        Errors: SLUG_TAKEN, QUOTA_EXCEEDED, USER_NOT_FOUND (`owner_user_id`).
+        """
 
     @_abc_1.abstractmethod
     def GetOrganization(

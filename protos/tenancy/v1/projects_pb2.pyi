@@ -50,7 +50,9 @@ class Project(_message.Message):
     etag: _builtins.str
     """Changes with every update (AIP-154)."""
     caller_role: _roles_pb2.ProjectRole.ValueType
-    """The caller's effective role on it; unspecified when a service without a session asks."""
+    """The caller's effective role on it, on a deleted one as it would be without the deletion; unspecified when a service
+    without a session asks.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -74,7 +76,7 @@ class Project(_message.Message):
     @_builtins.property
     def authorized_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller may do in it: the project permissions they hold, also of the deployment's own. Empty for services
-        without a session.
+        without a session, and on a deleted one.
         """
 
     def __init__(
@@ -167,7 +169,7 @@ class GetProjectRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     SLUG_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
-    """This, or organization_id and slug."""
+    """Either this, or organization_id and slug."""
     organization_id: _builtins.str
     slug: _builtins.str
     def __init__(

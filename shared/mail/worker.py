@@ -5,19 +5,17 @@ is sent again: at least once.
 """
 
 import asyncio
-from typing import Self
+from typing import Any, Protocol, Self
 
-from identity_service.mail.compose import Composer
-from identity_service.mail.delivery import Deliver, Delivery, Folder
-from identity_service.mail.message import Mail, NotDeliveredError
-from identity_service.mail.outbox import Outbox
-from identity_service.mail.smtp import Smtp
-from identity_service.mail.texts import Texts
-from identity_service.queries import outbox_emails
-from identity_service.settings import Settings
-from shared.database import Database, Row
+from shared.database import Database, Row, Tx
 from shared.errors import ServiceError
 from shared.log import log
+from shared.mail import outbox_emails
+from shared.mail.delivery import Deliver, Delivery, Folder
+from shared.mail.message import Mail, NotDeliveredError
+from shared.mail.outbox import Outbox
+from shared.mail.settings import MailSettings
+from shared.mail.smtp import Smtp
 
 # put() wakes before the commit: from a short look on they become rarer, up to one a second, which also finds
 # what other processes put and left.
@@ -29,8 +27,13 @@ STOP_SECONDS = 5.0
 MOST_ERROR = 500  # characters
 
 
+class Composer(Protocol):
+    async def compose(self, tx: Tx, row: Row) -> Mail | None:
+        """None if there is nothing to send: what the mail was about has gone."""
+
+
 class Worker:
-    def __init__(self, database: Database, outbox: Outbox, composer: Composer, delivery: Delivery) -> None:
+    def __init__(self, database: Database, outbox: Outbox[Any], composer: Composer, delivery: Delivery) -> None:
         self._database, self._outbox = database, outbox
         self._composer, self._delivery = composer, delivery
         self._running: asyncio.Task[None] | None = None
@@ -38,11 +41,10 @@ class Worker:
         self._is_failing = False
 
     @classmethod
-    def of(cls, settings: Settings, database: Database, outbox: Outbox) -> Self:
-        texts = Texts(product_name=settings.product_name, links=settings.links, folder=settings.mail_templates)
+    def of(cls, settings: MailSettings, database: Database, outbox: Outbox[Any], composer: Composer) -> Self:
         server = settings.smtp_server
         delivery: Delivery = Smtp(server) if server else Folder(settings.mail_folder)
-        return cls(database, outbox, Composer(texts, sender=settings.mail_from), delivery)
+        return cls(database, outbox, composer, delivery)
 
     def start(self) -> None:
         self._running = asyncio.create_task(self.run())
@@ -80,7 +82,7 @@ class Worker:
     async def _send_next(self, deliver: Deliver) -> bool:
         """False if nothing is due, or whoever delivers is away."""
         async with self._database.transaction() as tx:
-            row = await outbox_emails.update_due_email(tx)
+            row = await outbox_emails.update_due_email(tx, self._outbox.table)
         if row is None:
             return False
         goes_on = True
@@ -103,7 +105,7 @@ class Worker:
             await self._failed(row, type(error).__name__)
         else:
             async with self._database.transaction() as tx:
-                await outbox_emails.update_sent_email(tx, email_id=row.email_id)
+                await outbox_emails.update_sent_email(tx, self._outbox.table, row=row)
         return goes_on
 
     async def _composed(self, row: Row) -> Mail | None:
@@ -112,14 +114,14 @@ class Worker:
         async with self._database.transaction() as tx:
             mail = await self._composer.compose(tx, row)
             if mail is None:
-                await outbox_emails.delete_outbox_email(tx, email_id=row.email_id)
+                await outbox_emails.delete_outbox_email(tx, self._outbox.table, row=row)
         return mail
 
     async def _failed(self, row: Row, error: str, *, is_dead: bool = False) -> None:
         is_dead = is_dead or row.attempts >= MOST_ATTEMPTS
         printable = "".join(c if c.isprintable() else " " for c in error)[:MOST_ERROR]
         async with self._database.transaction() as tx:
-            await outbox_emails.update_failed_email(tx, email_id=row.email_id, error=printable, is_dead=is_dead)
+            await outbox_emails.update_failed_email(tx, self._outbox.table, row=row, error=printable, is_dead=is_dead)
         if is_dead:
             # Not the error: the server's words may hold the address.
             log.warning("a mail is given up", email_id=str(row.email_id), template=row.template)

@@ -13,8 +13,8 @@ from aiosmtplib import (
     SMTPResponseException,
 )  # fmt: skip
 
-from identity_service.mail.delivery import Deliver
-from identity_service.mail.message import Mail, NotDeliveredError
+from shared.mail.delivery import Deliver
+from shared.mail.message import Mail, NotDeliveredError
 
 TIMEOUT = 10.0  # seconds for each answer of the server
 GOODBYE = 1.0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from identity_service.mail.message import Mail, NotDeliveredError
+from shared.mail.message import Mail, NotDeliveredError
 
 Deliver: TypeAlias = Callable[[Mail], Awaitable[None]]
 UNSAFE = re.compile(r"[^A-Za-z0-9@._+-]")

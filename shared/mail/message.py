@@ -7,7 +7,7 @@ from email.utils import localtime, make_msgid
 
 from email_validator import EmailNotValidError, validate_email
 
-from identity_service.mail.texts import Rendered
+from shared.mail.texts import Rendered
 
 
 class NotDeliveredError(Exception):
