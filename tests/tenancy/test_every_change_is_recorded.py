@@ -19,7 +19,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "DeleteOrganization": ("ORGANIZATION_DELETED",),
     "UndeleteOrganization": ("ORGANIZATION_UNDELETED",),
     "TransferOwnership": ("MEMBER_UPDATED", "MEMBER_UPDATED"),
-    "RestoreOwner": ("MEMBER_ADDED", "ORGANIZATION_UPDATED"),
+    "RestoreOwner": ("MEMBER_ADDED",),
     "AddOrganizationMember": ("MEMBER_ADDED",),
     "UpdateOrganizationMember": ("MEMBER_UPDATED",),
     "RemoveOrganizationMember": ("MEMBER_REMOVED",),
