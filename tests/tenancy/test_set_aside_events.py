@@ -38,7 +38,9 @@ ATTEMPTS = 4
 
 @pytest.fixture
 async def alone(databases: Databases) -> AsyncIterator[Pair]:
+    """Its stream has begun: what is written from now on comes as an event."""
     async with running_pair(databases) as pair:
+        await caught_up(pair)
         yield pair
 
 
