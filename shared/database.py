@@ -49,6 +49,9 @@ LIBPQ = {
 # PostgreSQL 17 and later; older ones do not know the setting and would refuse the connection.
 TRANSACTION_TIMEOUT = """SELECT set_config('transaction_timeout', '5s', false)
                           WHERE current_setting('server_version_num')::int >= 170000"""
+# A limit that runs is not changed but by ending it first.
+LONGER = """SELECT set_config('transaction_timeout', '{}s', true)
+             WHERE current_setting('server_version_num')::int >= 170000"""
 
 BY_SQLSTATE = {
     "40001": Reason.CONFLICT, "40P01": Reason.CONFLICT, "55P03": Reason.CONFLICT, "25P03": Reason.CONFLICT,
@@ -161,6 +164,12 @@ class Database:
         if reason is None:
             return error
         return ServiceError(reason, retry_after=POOL_TIMEOUT if reason is Reason.DATABASE_BUSY else None)
+
+
+async def take_longer(tx: Tx, seconds: int) -> None:
+    """For a statement over whole tables, in a transaction of its own."""
+    for longer in (f"SET LOCAL statement_timeout = '{seconds}s'", *(LONGER.format(limit) for limit in (0, seconds))):
+        await tx.execute(sqlalchemy.text(longer))
 
 
 async def one(tx: Tx, statement: sqlalchemy.Executable) -> Row:

@@ -13,7 +13,13 @@ from shared.reasons import Reason
 from tenancy_service import audit, publish, quotas
 from tenancy_service.audit import Action
 from tenancy_service.permissions import OrgRole
-from tenancy_service.queries import invitations, organization_members, organizations, project_members
+from tenancy_service.queries import (
+    invitations,
+    organization_members,
+    organizations,
+    project_members,
+    users_to_check,
+)
 from tenancy_service.settings import Settings
 
 
@@ -43,6 +49,8 @@ async def add(
     row = await organization_members.insert_member(
         tx, organization_id=organization_id, user_id=user_id, role=role, expire_time=expire_time
     )
+    # Identity was asked before this commit: who was deleted in between would stay for ever.
+    await users_to_check.insert_user_to_check(tx, user_id=user_id)
     await audit.record(
         tx,
         origin,
@@ -68,6 +76,18 @@ async def change(
         await refuse_last_owner(tx, member)
     elif member.role != role:
         await quotas.one_more_organization(tx, settings, member.user_id)
+    return await _set_role(tx, origin, Action.MEMBER_UPDATED, member, role=role, expire_time=expire_time)
+
+
+async def succeed(tx: Tx, origin: Origin, member: Row) -> Row:
+    """They become OWNER where the last one is gone. No quota stops that: somebody has to be."""
+    return await _set_role(tx, origin, Action.OWNER_SUCCEEDED, member, role=OrgRole.OWNER.name, expire_time=None)
+
+
+async def _set_role(
+    tx: Tx, origin: Origin, action: Action, member: Row, *, role: str, expire_time: datetime | None
+) -> Row:
+    if role == OrgRole.OWNER.name and member.role != role:
         await project_members.delete_overrides_of_user(
             tx, organization_id=member.organization_id, user_id=member.user_id
         )
@@ -78,7 +98,7 @@ async def change(
     await audit.record(
         tx,
         origin,
-        Action.MEMBER_UPDATED,
+        action,
         member.organization_id,
         target_user_id=member.user_id,
         before=member.role,

@@ -44,6 +44,7 @@ from tenancy_service.check import Checks
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenancy_service.handlers import services
 from tenancy_service.identity_client import IdentityClient
+from tenancy_service.identity_events import IdentityEvents
 from tenancy_service.mail.compose import Composer
 from tenancy_service.mail.texts import Template
 from tenancy_service.parts import Parts
@@ -127,6 +128,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
     mails.start()
+    identity_events = IdentityEvents(database, identity)
+    identity_events.start()
     try:
         yield Server(
             Guard(POLICY, authentication, QUIET),
@@ -140,5 +143,6 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     finally:
         tidying.cancel()
         await mails.close()
+        await identity_events.close()
         await identity.close()
         await database.close()

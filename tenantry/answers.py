@@ -82,9 +82,9 @@ class Answer:
         if source == "OWNER":
             return f"{role}: owners may do everything"
         inherited = {
-            "ADMIN": f"administrators are ADMIN on every project of {organization}",
+            "ADMIN": "admins are ADMIN on projects",
             "MEMBER": f"{organization} gives members {word(answer, 'project_role')}",
-            "GUEST": "guests have only the roles that are set for them",
+            "GUEST": "guests have no role on projects",
         }
         return f"{role}: {in_organization} of {organization}; {inherited[in_organization]}"
 
@@ -112,8 +112,9 @@ class Answer:
 
     def needed(self) -> str:
         """The least role that would allow what is not allowed."""
-        kind = self.response.WhichOneof("needed")
-        return word(self.response, kind) if kind else ""
+        requirement = self.step("requirement").requirement
+        kind = requirement.WhichOneof("least_role")
+        return word(requirement, kind) if kind and not requirement.satisfied else ""
 
     def is_about_project(self) -> bool:
         """A permission of projects; an organization's can be asked about on a project, too."""
@@ -132,7 +133,7 @@ class Answer:
             case "inheritance":
                 inheritance = step.inheritance
                 role = word(inheritance, "organization_role")
-                return f"{role} gives {word(inheritance, 'project_role')} on every project"
+                return f"{role} gives {word(inheritance, 'project_role')} on projects"
             case "override":
                 return (
                     f"{word(step.override, 'project_role')} on {self.place.name}, {self.told_override(step.override)}"

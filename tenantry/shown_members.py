@@ -1,5 +1,6 @@
 """Members, their roles on projects and invitations as the command line shows them."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import click
@@ -8,6 +9,7 @@ from protos.identity.v1.users_pb2 import User
 from protos.tenancy.v1.invitations_pb2 import Invitation
 from protos.tenancy.v1.organization_members_pb2 import OrganizationMember
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
+from protos.tenancy.v1.projects_pb2 import Project
 from tenantry import client, output, shown_messages
 from tenantry.failures import command
 from tenantry.shown_messages import time, word
@@ -44,14 +46,15 @@ def role_row(member: ProjectMember) -> tuple[str, ...]:
     )
 
 
-def invitation_row(invitation: Invitation) -> tuple[str, ...]:
-    """In the order of INVITATION_COLUMNS."""
+def invitation_row(projects: Mapping[str, Project], invitation: Invitation) -> tuple[str, ...]:
+    """In the order of INVITATION_COLUMNS; `projects` are the organization's, by id."""
+    on = ((projects.get(role.project_id), word(role, "role")) for role in invitation.project_roles)
     return (
         invitation.email,
         invitation.invitation_id,
         word(invitation, "role"),
         word(invitation, "state"),
-        str(len(invitation.project_roles) or ""),
+        ", ".join(f"{project.slug if project else 'gone'}={role}" for project, role in on),
         time(invitation.create_time),
         time(invitation.expire_time),
     )

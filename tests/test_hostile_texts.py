@@ -20,7 +20,7 @@ from tenancy_service.server import SERVICES as TENANCY
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import read
-from tests.tenancy.test_cross_tenant import Tenant, valid_request
+from tests.tenancy.test_cross_tenant import Tenant, invitation, valid_request
 from tests.test_error_hygiene import EXPECTED, HOSTILE, INSIDE
 
 METHODS = {
@@ -90,10 +90,11 @@ def request_of(rpc: str, tenant: Tenant, number: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-async def tenant(people: People) -> Tenant:
+async def tenant(pair: Pair, people: People) -> Tenant:
     owner, member = await people.persons(2)
     acme = await people.organization(owner, MEMBER=member)
-    return Tenant(owner, member, acme, await people.project(acme, owner, EDITOR=member))
+    api = await people.project(acme, owner, EDITOR=member)
+    return Tenant(owner, member, acme, api, await invitation(pair, owner, acme))
 
 
 async def told(pair: Pair, rpc: str, request: Any, person: TestPerson) -> tuple[str, str, Any]:

@@ -18,7 +18,7 @@ from tenancy_service import audit, authorize, etags, memberships, publish, to_pr
 from tenancy_service.audit import Action
 from tenancy_service.parts import Handlers
 from tenancy_service.permissions import OrgRole, Permission, ProjectRole
-from tenancy_service.queries import organizations
+from tenancy_service.queries import organizations, user_names
 from tenancy_service.reserved_slugs import RESERVED
 
 BY_PERSON = ("slug", "display_name", "default_project_role", "public_metadata")
@@ -39,11 +39,12 @@ class OrganizationPlaces(Handlers):
             owner = read.uuid("owner_user_id", request.owner_user_id) if caller.person is None else caller.user_id
             if caller.person is not None and request.owner_user_id:
                 read.wrong("owner_user_id", "only services without a session name the owner")
-        if caller.person is None and owner not in await self.parts.identity.users([owner]):
-            raise ServiceError(Reason.USER_NOT_FOUND)
+        named = (await self.parts.identity.users([owner])).get(owner) if caller.person is None else None
         new = {"slug": slug, "display_name": display_name, "public_metadata": public_metadata}
 
         async def create(tx: Tx) -> pb.CreateOrganizationResponse:
+            if caller.person is None and named is None:
+                raise ServiceError(Reason.USER_NOT_FOUND)
             row = await organizations.insert_organization(tx, organization_id=uuid7(), new=new)
             organization_id = row.organization_id
             await audit.record(tx, origin, Action.ORGANIZATION_CREATED, organization_id)
@@ -56,6 +57,8 @@ class OrganizationPlaces(Handlers):
                 user_id=owner,
                 role=OrgRole.OWNER.name,
             )
+            if named is not None:
+                await user_names.insert_user_name(tx, user_id=owner, email=named.email, display_name=named.display_name)
             role = OrgRole.OWNER if caller.person else None
             return pb.CreateOrganizationResponse(organization=self._shown(row, caller, role))
 

@@ -11,7 +11,7 @@ from tenancy_service.queries import invitation_mails
 from tenancy_service.settings import Settings
 
 # What a mail program may make a link of.
-LINK = re.compile(r"[^\s.]\.[^\s.]|[/\\@]|www", re.IGNORECASE)
+LINK = re.compile(r"[^\s.]\.[^\s.]|//|[\\@]|www", re.IGNORECASE)
 
 
 class Composer:

@@ -29,8 +29,7 @@ async def list_accessible_projects(
     """By organization, then project, with what the role there follows from; in all organizations without one.
 
     `inheriting` are the pairs of organization role and default project role that suffice on a project without an
-    override, `enough` the overrides that do. Each membership is a look-up of its own, of at most `limit` projects in
-    the order wanted, and reading ends with the page: nothing is sorted but what one organization has to give.
+    override, `enough` the overrides that do. Each membership is a look-up of its own, of at most `limit` projects.
     """
     theirs = select(m.c.organization_id, m.c.user_id, m.c.role.label("organization_role"))
     theirs = theirs.where(m.c.user_id == user_id, active())
@@ -89,12 +88,15 @@ async def list_accessible_projects(
         .limit(limit)
     )
     found = union_all(all_but_lowered, only_raised).lateral("found")
-    statement = (
+    # The memberships come in order, so reading ends with the organization that fills the page. Asked to sort by project
+    # as well, the planner may read them all first, however many there are.
+    page = (
         select(member.c.organization_id, member.c.organization_role, place.c.default_project_role, found)
         .select_from(member)
         .join(place, true())
         .join(found, true())
-        .order_by(member.c.organization_id, found.c.project_id)
-        .limit(limit)
+        .order_by(member.c.organization_id)
+        .fetch(limit, with_ties=True)
+        .subquery("page")
     )
-    return await many(tx, statement)
+    return await many(tx, select(page).order_by(page.c.organization_id, page.c.project_id).limit(limit))

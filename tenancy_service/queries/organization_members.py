@@ -1,5 +1,6 @@
 """SQL of memberships."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -47,6 +48,23 @@ async def get_role(tx: Tx, *, organization_id: UUID, user_id: UUID) -> str | Non
     """Of an active member, also where the organization is deleted."""
     statement = select(m.c.role).where(m.c.organization_id == organization_id, m.c.user_id == user_id, active())
     return (await tx.execute(statement)).scalar_one_or_none()
+
+
+async def get_membership(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | None:
+    """Expired or in a deleted organization as well."""
+    return await first(tx, select(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id))
+
+
+async def get_successor(tx: Tx, *, organization_id: UUID) -> Row | None:
+    """The longest-standing admin. Not one for a limited time: an owner is one for ever."""
+    admins = (m.c.organization_id == organization_id, m.c.role == "ADMIN", m.c.expire_time.is_(None))
+    return await first(tx, select(m).where(*admins).order_by(m.c.create_time, m.c.user_id).limit(1))
+
+
+async def list_memberships_of_users(tx: Tx, *, user_ids: Sequence[UUID], limit: int) -> list[Row]:
+    """Also expired ones and those of deleted organizations, by organization: the order to lock them in."""
+    statement = select(m.c.organization_id, m.c.user_id).where(m.c.user_id == func.any(list(user_ids)))
+    return await many(tx, statement.order_by(m.c.organization_id, m.c.user_id).limit(limit))
 
 
 async def list_members(

@@ -60,6 +60,12 @@ async def lock_organization_until_purge(tx: Tx, *, organization_id: UUID, member
     return await first(tx, statement.with_for_update(of=o))
 
 
+async def lock_organization_or_deleted(tx: Tx, *, organization_id: UUID) -> bool:
+    """As lock_organization, also where it can still be undeleted; False if it is purged."""
+    statement = select(o.c.organization_id).where(o.c.organization_id == organization_id)
+    return (await tx.execute(statement.with_for_update())).first() is not None
+
+
 async def list_organizations(
     tx: Tx,
     *,
@@ -102,6 +108,11 @@ async def update_organization_deleted(tx: Tx, *, organization_id: UUID, purge_af
 
 async def update_organization_undeleted(tx: Tx, *, organization_id: UUID) -> Row:
     return await one(tx, changed(organization_id).values(delete_time=None, purge_time=None))
+
+
+async def update_organization_ownerless(tx: Tx, *, organization_id: UUID) -> Row:
+    """Also a deleted one: it is not to come back as if it had an owner."""
+    return await one(tx, changed(organization_id).values(ownerless_time=func.now()))
 
 
 async def update_organization_owned(tx: Tx, *, organization_id: UUID) -> Row | None:

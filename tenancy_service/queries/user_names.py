@@ -1,9 +1,10 @@
 """SQL of users' names and addresses: only to find members by them. What is shown is asked of identity anew."""
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from shared.database import Tx
@@ -35,3 +36,15 @@ async def delete_user_name(tx: Tx, *, user_id: UUID) -> None:
 
 def _row(user_id: UUID, email: str, display_name: str) -> Insert:
     return insert(n).values(user_id=user_id, email_key=comparable(email), name_key=comparable(display_name))
+
+
+async def upsert_user_names(tx: Tx, *, names: Sequence[Mapping[str, object]]) -> None:
+    """Each with all columns; none is fine."""
+    if names:
+        statement = insert(n)
+        new = {key: statement.excluded[key] for key in ("email_key", "name_key")}
+        await tx.execute(statement.on_conflict_do_update(constraint="pk_user_names", set_=new), list(names))
+
+
+async def delete_user_names(tx: Tx, *, user_ids: Sequence[UUID]) -> None:
+    await tx.execute(delete(n).where(n.c.user_id == func.any(list(user_ids))))

@@ -20,6 +20,7 @@ from tenancy_service.tables.records import (
     request_results,
     set_aside_events,
     user_names,
+    users_to_check,
 )
 from tenancy_service.tables.schema import metadata
 
@@ -40,4 +41,5 @@ __all__ = [
     "request_results",
     "set_aside_events",
     "user_names",
+    "users_to_check",
 ]

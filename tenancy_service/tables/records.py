@@ -123,15 +123,27 @@ user_names = Table(
     Index("ix_user_names_name_key", "name_key", postgresql_ops={"name_key": "text_pattern_ops"}),
 )
 
-# How far identity's events are applied; written with their effects.
+# How far identity's events are applied, written with their effects; and which worker does it, until when.
 identity_cursor = Table(
     "identity_cursor",
     metadata,
     Column("only_row", Boolean, nullable=False, server_default=text("true")),
-    Column("cursor", Text, nullable=False),
+    # None: to begin anew, with all accounts as they are.
+    Column("cursor", Text),
     by_database_clock("update_time"),
+    Column("holder", Uuid),
+    Column("hold_until", DateTime(timezone=True)),
     PrimaryKeyConstraint("only_row"),
     CheckConstraint("only_row", name="only_row"),
+)
+
+# Users to ask identity about once more: members since they were asked about, and all when events may have been missed.
+users_to_check = Table(
+    "users_to_check",
+    metadata,
+    Column("check_id", BigInteger, Identity(always=True), nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("check_id"),
 )
 
 # Events of identity that could not be applied, put aside so that the others flow on.

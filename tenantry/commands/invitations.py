@@ -1,5 +1,6 @@
 """`tenantry invitations`: how people join an organization."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -80,8 +81,9 @@ def list_(organization: str, condition: str, limit: int | None, as_json: bool) -
         )
         pages = client.pages(ask, f"{INVITATIONS}/ListInvitations", request, pb.ListInvitationsResponse)
         listed = (invitation for page in pages for invitation in page.invitations)
+        row = partial(invitation_row, places.projects_of(ask, found.organization_id))
         all_of_them = command("invitations", "list", found.slug, *given("--filter", condition))
-        output.print_list(listed, INVITATION_COLUMNS, invitation_row, as_json, most, all_of_them)
+        output.print_list(listed, INVITATION_COLUMNS, row, as_json, most, all_of_them)
 
 
 @invitations.command()

@@ -16,9 +16,18 @@ limit_option = click.option(
 dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; say who would gain or lose what.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
-ORG_ROLE = click.Choice(["GUEST", "MEMBER", "ADMIN", "OWNER"], case_sensitive=False)
-PROJECT_ROLE = click.Choice(["NONE", "VIEWER", "EDITOR", "ADMIN"], case_sensitive=False)
 NEVER: Literal["never"] = "never"
+
+
+class Role(click.Choice[str]):
+    """Taken in lower case, too, and named in upper case."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(value.upper(), param, ctx)
+
+
+ORG_ROLE = Role(["GUEST", "MEMBER", "ADMIN", "OWNER"])
+PROJECT_ROLE = Role(["NONE", "VIEWER", "EDITOR", "ADMIN"])
 
 
 class Time(click.ParamType[Any]):

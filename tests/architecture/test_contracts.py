@@ -33,7 +33,7 @@ def test_pythons_roles_carry_the_contracts_numbers(ours: type[IntEnum], theirs: 
 def test_ids_are_named_in_full(path: Path) -> None:
     for name in re.findall(r"^\s+(?:repeated )?string (\w*id\w*) = ", path.read_text(), re.MULTILINE):
         assert re.fullmatch(
-            r"(actor_|target_|inviter_|accepted_|set_by_)?(user|session|organization|request|event|audit_event|external)_id"
+            r"(actor_|target_|inviter_|accepted_|set_by_|owner_)?(user|session|organization|request|event|audit_event|external)_id"
             r"|(skipped_)?project_ids?|(user|invitation)_ids?",
             name,
         ), name

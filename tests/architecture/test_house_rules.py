@@ -13,12 +13,26 @@ MOST_LINES = 300
 # Not spelled out, so that this file is not the one that has them.
 INDEX_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "registry." + "npmjs", "files." + "pythonhosted")
 MACHINE_PATHS = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/")
-# The worker's, over all tenants; the statement of the hot path, whose places are a list; what a slug leads to.
-OVER_ALL_TENANTS = {"delete_past_purge_time", "roles_in_places", "get_organization_id"} | {
-    "list_organizations_after",  # a snapshot's
+# The worker's and a snapshot's, over all tenants; the statement of the hot path, whose places are a list; what a
+# slug leads to.
+OVER_ALL_TENANTS = {"delete_past_purge_time", "list_organizations_after", "roles_in_places", "get_organization_id"} | {
     "get_invitation",  # by an id alone, by its secret, and those that wait for an address
     "get_invitation_by_secret",
     "list_invitations_of_address",
+    # What follows from identity's events: one user's, wherever they are.
+    "list_memberships_of_users",
+    "upsert_user_names",
+    "delete_user_names",
+    "insert_all_users_to_check",
+    "list_users_to_check",
+    "delete_users_to_check",
+    "update_identity_holder",
+    "update_identity_holder_gone",
+    "lock_identity_cursor",
+    "update_identity_cursor",
+    "lock_set_aside_event",
+    "delete_set_aside_event",
+    "count_set_aside_events",
 }
 TENANT = {"organization_id", "project_id", "user_id"}
 

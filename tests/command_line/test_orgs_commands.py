@@ -151,7 +151,7 @@ def made_ownerless(up: Launched, slug: str) -> None:
                WHERE organization_members.organization_id = o.organization_id AND o.slug = %s""",
             (slug,),
         )
-        connection.execute("UPDATE organizations SET ownerless = true WHERE slug = %s", (slug,))
+        connection.execute("UPDATE organizations SET ownerless_time = now() WHERE slug = %s", (slug,))
 
 
 def test_the_audit_says_who_did_what_by_their_addresses(up: Launched, ada: str) -> None:

@@ -28,6 +28,7 @@ OWNERS_SERVICE = {"service for owner", "service for admin", "service for outside
 SIGNED_IN = OUTSIDER | GUEST | MEMBERS | OWNERS_SERVICE | {"lowered admin"}
 ON_PROJECT = {"member", "admin", "owner", "project editor", "project admin", "lowered admin"}
 OF_PROJECT = {"admin", "owner", "project admin"}
+SERVICES = SERVICE | {"service for owner", "service for admin"}
 OWNERS = {"owner", "service for owner"}
 INSIDERS = GUEST | MEMBERS | {"lowered admin", "service for owner", "service for admin"}
 
@@ -40,22 +41,27 @@ GETS_IN = {
     "tenancy.v1.OrganizationService/UndeleteOrganization": OWNERS | SERVICE,
     "tenancy.v1.OrganizationService/TransferOwnership": OWNERS,
     "tenancy.v1.OrganizationService/RestoreOwner": SERVICE,
-    "tenancy.v1.OrganizationMemberService/AddOrganizationMember": {"service for owner", "service for admin"} | SERVICE,
+    "tenancy.v1.OrganizationMemberService/AddOrganizationMember": SERVICES,
+    "tenancy.v1.OrganizationMemberService/GetOrganizationMember": (INSIDERS - GUEST) | SERVICE,
     "tenancy.v1.OrganizationMemberService/ListOrganizationMembers": (INSIDERS - GUEST) | SERVICE,
-    "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"},
-    "tenancy.v1.OrganizationMemberService/RemoveOrganizationMember": ADMINS | {"lowered admin"},
-    "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"},
+    "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.OrganizationMemberService/RemoveOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.OrganizationMemberService/LeaveOrganization": INSIDERS,
+    "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.ProjectService/GetProject": ON_PROJECT | SERVICE | {"service for owner", "service for admin"},
     "tenancy.v1.ProjectService/ListProjects": INSIDERS | SERVICE,
-    "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | {"service for owner", "service for admin"},
-    "tenancy.v1.ProjectMemberService/ListProjectMembers": (
-        ON_PROJECT | SERVICE | {"service for owner", "service for admin"}
-    ),
-    "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | {"service for owner", "service for admin"},
-    "tenancy.v1.ProjectMemberService/ClearProjectRole": OF_PROJECT | {"service for owner", "service for admin"},
+    "tenancy.v1.ProjectService/UpdateProject": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectService/DeleteProject": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectService/UndeleteProject": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/GetProjectMember": ON_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/ListProjectMembers": ON_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/SetProjectRole": OF_PROJECT | SERVICES,
+    "tenancy.v1.ProjectMemberService/ClearProjectRole": OF_PROJECT | SERVICES,
     # "No" is an answer, so every session gets one; a service names a session in the request.
     "tenancy.v1.AccessService/CheckAccess": SIGNED_IN,
     "tenancy.v1.AccessService/BatchCheckAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/ExplainAccess": SIGNED_IN,
+    "tenancy.v1.AccessService/ListAccessibleProjects": SIGNED_IN | SERVICE,
     "tenancy.v1.AccessService/ListPermissions": SIGNED_IN | SERVICE,
     "tenancy.v1.EventService/StreamEvents": OWNERS_SERVICE | SERVICE,
     "tenancy.v1.AuditService/ListAuditEvents": ADMINS | SERVICE | {"lowered admin"},
@@ -136,6 +142,10 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
             members.AddOrganizationMemberRequest(organization_id=acme, user_id=member.user_id, role=member_role),
             members.AddOrganizationMemberResponse,
         ),
+        "GetOrganizationMember": (
+            members.GetOrganizationMemberRequest(organization_id=acme, user_id=nobody),
+            members.GetOrganizationMemberResponse,
+        ),
         "ListOrganizationMembers": (
             members.ListOrganizationMembersRequest(organization_id=acme),
             members.ListOrganizationMembersResponse,
@@ -148,6 +158,10 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
             members.RemoveOrganizationMemberRequest(organization_id=acme, user_id=nobody),
             members.RemoveOrganizationMemberResponse,
         ),
+        "LeaveOrganization": (
+            members.LeaveOrganizationRequest(organization_id=acme, validate_only=True),
+            members.LeaveOrganizationResponse,
+        ),
         "CreateProject": (
             projects.CreateProjectRequest(organization_id=acme, slug=slug[1]),
             projects.CreateProjectResponse,
@@ -155,8 +169,19 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         "GetProject": (projects.GetProjectRequest(project_id=api), projects.GetProjectResponse),
         "ListProjects": (projects.ListProjectsRequest(organization_id=acme), projects.ListProjectsResponse),
         "UpdateProject": (
-            projects.UpdateProjectRequest(project=projects.Project(project_id=api, display_name="New", etag="stale")),
+            projects.UpdateProjectRequest(
+                project=projects.Project(project_id=api, etag="stale", public_metadata=Struct())
+            ),
             projects.UpdateProjectResponse,
+        ),
+        "DeleteProject": (
+            projects.DeleteProjectRequest(project_id=api, etag="stale"),
+            projects.DeleteProjectResponse,
+        ),
+        "UndeleteProject": (projects.UndeleteProjectRequest(project_id=api), projects.UndeleteProjectResponse),
+        "GetProjectMember": (
+            project_members.GetProjectMemberRequest(project_id=api, user_id=nobody),
+            project_members.GetProjectMemberResponse,
         ),
         "ListProjectMembers": (
             project_members.ListProjectMembersRequest(project_id=api),
@@ -172,6 +197,14 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         ),
         "CheckAccess": (check, access.CheckAccessResponse),
         "BatchCheckAccess": (access.BatchCheckAccessRequest(requests=[check]), access.BatchCheckAccessResponse),
+        "ExplainAccess": (
+            access.ExplainAccessRequest(project_id=api, permission="project:read"),
+            access.ExplainAccessResponse,
+        ),
+        "ListAccessibleProjects": (
+            access.ListAccessibleProjectsRequest(organization_id=acme),
+            access.ListAccessibleProjectsResponse,
+        ),
         "ListPermissions": (access.ListPermissionsRequest(), access.ListPermissionsResponse),
         "StreamEvents": (events.StreamEventsRequest(), events.StreamEventsResponse),
         "ListAuditEvents": (

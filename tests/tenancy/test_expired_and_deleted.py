@@ -31,7 +31,7 @@ from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails, outcome
 from tests.tenancy.rpcs import call
-from tests.tenancy.test_cross_tenant import ALL_FIELDS, Tenant, answer, method, put, valid_request
+from tests.tenancy.test_cross_tenant import ALL_FIELDS, Tenant, answer, invitation, method, put, valid_request
 
 Write = Callable[..., Awaitable[None]]
 EXPIRE = (
@@ -94,7 +94,8 @@ async def ours_and_gone(request: Any, people: People, pair: Pair) -> tuple[Tenan
     made = []
     for _ in range(2):
         acme = await people.organization(owner, MEMBER=member)
-        made.append(Tenant(owner, member, acme, await people.project(acme, owner)))
+        api, invited = await people.project(acme, owner), await invitation(pair, owner, acme)
+        made.append(Tenant(owner, member, acme, api, invited))
     ours, gone = made
     if request.param == "organization":
         deletion: Message = DeleteOrganizationRequest(organization_id=gone.organization_id, force=True)
@@ -102,7 +103,7 @@ async def ours_and_gone(request: Any, people: People, pair: Pair) -> tuple[Tenan
         deletion = DeleteProjectRequest(project_id=gone.project_id)
     await call(pair.tenancy.channel, deletion, owner.metadata)
     if request.param == "project":
-        gone.organization_id = str(uuid4())
+        gone.organization_id, gone.invitation_id = str(uuid4()), str(uuid4())
     return ours, gone
 
 

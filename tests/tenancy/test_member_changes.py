@@ -17,7 +17,8 @@ from tests.tenancy.member_calls import add, after, audited, get, org_role, publi
 from tests.tenancy.races import rows
 from tests.tenancy.rpcs import call, everything_of
 
-INVITE = """INSERT INTO invitations (organization_id, invitation_id, email, email_key, role, inviter_user_id, expire_time)
+INVITE = """INSERT INTO invitations
+                   (organization_id, invitation_id, email, email_key, role, inviter_user_id, expire_time)
             VALUES (%s, gen_random_uuid(), %s, %s, %s, %s, now() + interval '1 day') RETURNING invitation_id"""
 INVITED = "SELECT role, inviter_user_id::text, state FROM invitations WHERE organization_id = %s ORDER BY 1, 2"
 
@@ -129,8 +130,8 @@ async def test_a_repeated_request_gets_the_first_response_and_changes_nothing_mo
         ),
         "remove": (remove(acme, bo.user_id, **again), remove(acme, di.user_id, **again), ada.metadata),
         "leave": (
-            LeaveOrganizationRequest(organization_id=acme, **again),
-            LeaveOrganizationRequest(organization_id=str(uuid4()), **again),
+            LeaveOrganizationRequest(organization_id=acme, request_id=again["request_id"]),
+            LeaveOrganizationRequest(organization_id=str(uuid4()), request_id=again["request_id"]),
             bo.metadata,
         ),
     }

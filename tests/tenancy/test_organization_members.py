@@ -179,11 +179,16 @@ async def test_whoever_becomes_owner_loses_the_overrides_that_would_return_later
 
 async def test_all_bad_fields_are_named_at_once(members: OrganizationMemberServiceStub, people: People) -> None:
     ada = await people.person()
-    request = pb.UpdateOrganizationMemberRequest(organization_id="acme", user_id="bo")
+    request = pb.UpdateOrganizationMemberRequest(organization_id="acme", user_id="bo", request_id="once", etag="\0")
+    request.update_mask.paths[:] = ["role", "expire_time"]
+    request.expire_time.seconds = 2**40
     async with fails(Reason.BAD_REQUEST) as failure:
         await members.UpdateOrganizationMember(request, metadata=ada.metadata)
     assert failure.fields == {
         "organization_id": "a UUID of 36 characters is needed",
         "user_id": "a UUID of 36 characters is needed",
+        "etag": "not an etag of ours",
         "role": "one of GUEST, MEMBER, ADMIN, OWNER is needed",
+        "expire_time": "not a time of the years 1 to 9999",
+        "request_id": "a UUID of 36 characters is needed",
     }

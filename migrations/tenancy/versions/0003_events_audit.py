@@ -109,10 +109,19 @@ def create_followed_identity() -> None:
     op.create_table(
         "identity_cursor",
         sa.Column("only_row", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.Text()),
         sa.Column("update_time", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        sa.Column("holder", sa.Uuid()),
+        sa.Column("hold_until", sa.DateTime(timezone=True)),
         sa.CheckConstraint("only_row", name=op.f("ck_identity_cursor_only_row")),
         sa.PrimaryKeyConstraint("only_row", name=op.f("pk_identity_cursor")),
+    )
+    op.execute("INSERT INTO identity_cursor DEFAULT VALUES")
+    op.create_table(
+        "users_to_check",
+        sa.Column("check_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("check_id", name=op.f("pk_users_to_check")),
     )
     op.create_table(
         "set_aside_events",

@@ -74,7 +74,7 @@ class ProjectServiceServicer:
     """
 
     def CreateProject(self, request, context):
-        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED.
+        """Creates a project. Needs projects:create, or a service key. Errors: SLUG_TAKEN, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +106,7 @@ class ProjectServiceServicer:
 
     def DeleteProject(self, request, context):
         """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
-        Needs project:delete. Errors: ETAG_MISMATCH.
+        Needs project:delete, or a service key. Errors: ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

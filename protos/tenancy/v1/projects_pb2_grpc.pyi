@@ -19,7 +19,7 @@ class ProjectServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.CreateProjectRequest, _projects_pb2.CreateProjectResponse]
-    """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
+    """Creates a project. Needs projects:create, or a service key. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
     GetProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.GetProjectRequest, _projects_pb2.GetProjectResponse]
     """Reads one by id, or by its slug in an organization. Needs project:read, or a service key."""
     ListProjects: _aio.UnaryUnaryMultiCallable[_projects_pb2.ListProjectsRequest, _projects_pb2.ListProjectsResponse]
@@ -33,7 +33,7 @@ class ProjectServiceStub:
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.DeleteProjectRequest, _projects_pb2.DeleteProjectResponse]
     """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
-    Needs project:delete. Errors: ETAG_MISMATCH.
+    Needs project:delete, or a service key. Errors: ETAG_MISMATCH.
     """
     UndeleteProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.UndeleteProjectRequest, _projects_pb2.UndeleteProjectResponse]
     """Takes a deletion back, with all roles as they were. Needs project:delete, as it would be without the deletion;
@@ -51,7 +51,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _projects_pb2.CreateProjectRequest,
         context: _aio.ServicerContext[_projects_pb2.CreateProjectRequest, _abc.Awaitable[_projects_pb2.CreateProjectResponse]],
     ) -> _abc.Awaitable[_projects_pb2.CreateProjectResponse]:
-        """Creates a project. Needs projects:create. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
+        """Creates a project. Needs projects:create, or a service key. Errors: SLUG_TAKEN, QUOTA_EXCEEDED."""
 
     @_abc_1.abstractmethod
     def GetProject(
@@ -89,7 +89,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_projects_pb2.DeleteProjectRequest, _abc.Awaitable[_projects_pb2.DeleteProjectResponse]],
     ) -> _abc.Awaitable[_projects_pb2.DeleteProjectResponse]:
         """Deletes it softly: at once nobody has access, and it can be undeleted until `purge_time` (PROJECT_PURGE_DAYS).
-        Needs project:delete. Errors: ETAG_MISMATCH.
+        Needs project:delete, or a service key. Errors: ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod
