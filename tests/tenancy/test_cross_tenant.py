@@ -177,7 +177,8 @@ async def test_the_requests_of_these_tests_are_right_but_for_the_id(pair: Pair, 
             continue  # user_id is for services
         told = await outcome(method(pair, rpc)(valid_request(rpc, ours), metadata=caller(rpc, ours)))
         known = (
-            b"ETAG_MISMATCH", b"ALREADY_A_MEMBER", b"OWNER_EXISTS", b"LAST_OWNER", b"THROTTLED", b"INVITATION_NOT_FOUND",
+            b"ETAG_MISMATCH", b"ALREADY_A_MEMBER", b"OWNER_EXISTS", b"LAST_OWNER",
+            b"THROTTLED", b"INVITATION_NOT_FOUND",
         )  # fmt: skip
         assert told.startswith(b"OK") or any(reason in told for reason in known), (rpc, told)
 
