@@ -46,15 +46,12 @@ async def test_who_loses_their_rights_takes_their_higher_invitations_with_them(
     made = {role: await inviting.invite(bo, acme, an_address(), role) for role in ("ADMIN", "MEMBER", "GUEST")}
     stub = OrganizationMemberServiceStub(pair.tenancy.channel)
     if how == "removed":
-        await stub.RemoveOrganizationMember(
-            members_pb.RemoveOrganizationMemberRequest(organization_id=acme, user_id=bo.user_id), metadata=ada.metadata
-        )
+        removal = members_pb.RemoveOrganizationMemberRequest(organization_id=acme, user_id=bo.user_id)
+        await stub.RemoveOrganizationMember(removal, metadata=ada.metadata)
     else:
         role = OrgRole.Value(f"ORG_ROLE_{how.split()[-1]}")
-        await stub.UpdateOrganizationMember(
-            members_pb.UpdateOrganizationMemberRequest(organization_id=acme, user_id=bo.user_id, role=role),
-            metadata=ada.metadata,
-        )
+        change = members_pb.UpdateOrganizationMemberRequest(organization_id=acme, user_id=bo.user_id, role=role)
+        await stub.UpdateOrganizationMember(change, metadata=ada.metadata)
     states = {role: state_of(await inviting.get(ada, each.invitation_id)) for role, each in made.items()}
     member = "REVOKED" if how.endswith("GUEST") else "PENDING"
     assert states == {"ADMIN": "REVOKED", "MEMBER": member, "GUEST": "PENDING"}
