@@ -23,6 +23,7 @@ from tenantry.commands.secrets import secrets  # noqa: E402
 from tenantry.commands.serve import serve, up  # noqa: E402
 from tenantry.commands.sessions import sessions  # noqa: E402
 from tenantry.commands.status import status  # noqa: E402
+from tenantry.commands.test_access import test  # noqa: E402
 from tenantry.commands.users import users  # noqa: E402
 
 EPILOG = """Exit status: 0 yes or done, 1 a "no" or a failed expectation, 2 wrong use, 3 could not reach
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
     context.obj = BEGAN
 
 
-LOCAL = (up, demo, serve, migrate, status, reset, errors, keys, secrets, completion)
+LOCAL = (up, demo, serve, migrate, status, reset, test, errors, keys, secrets, completion)
 PEOPLE_AND_PLACES = (users, sessions, orgs, projects, members, roles, invitations, permissions, check, explain)
 for command in (*LOCAL, *PEOPLE_AND_PLACES):
     cli.add_command(command)

@@ -73,7 +73,7 @@ def tell(acts: Acts) -> list[Line]:
     ada, bo = people["ada"], people["bo"]
     organization = acts.create_organization(ada, "acme")
     projects = {slug: acts.create_project(ada, organization, slug) for slug in ("api", "web")}
-    acts.add_member(ada, organization, bo.user_id)
+    acts.invite(ada, organization, bo)
     acts.lock_out_of_project(ada, projects["web"], bo.user_id)
     least = acts.least_roles(ada)
     lines: list[Line] = []

@@ -8,7 +8,7 @@ import grpc
 from protos.identity.v1 import sessions_pb2, users_pb2
 from protos.tenancy.v1 import (
     access_pb2,
-    organization_members_pb2,
+    invitations_pb2,
     organizations_pb2,
     project_members_pb2,
     projects_pb2,
@@ -23,6 +23,7 @@ class Signed:
     """A person who is signed in."""
 
     user_id: str
+    email: str
     token: str
 
 
@@ -53,7 +54,7 @@ class Acts:
             sign_in,
             sessions_pb2.CreateSessionResponse,
         ).token
-        return Signed(user.user_id, token)
+        return Signed(user.user_id, email, token)
 
     def create_organization(self, owner: Signed, slug: str) -> str:
         request = organizations_pb2.CreateOrganizationRequest(slug=f"{slug}-{self.tag}", display_name=slug.title())
@@ -79,17 +80,23 @@ class Acts:
         )
         return response.project.project_id
 
-    def add_member(self, owner: Signed, organization_id: str, user_id: str) -> None:
-        """The operator's key and the owner's session in one call: the owner must be allowed to do it too."""
-        request = organization_members_pb2.AddOrganizationMemberRequest(
-            organization_id=organization_id, user_id=user_id, role=roles_pb2.ORG_ROLE_MEMBER
-        )
+    def invite(self, owner: Signed, organization_id: str, invited: Signed) -> None:
+        """They accept with their verified address, without waiting for the mail."""
+        invitation = client.call(
+            self.tenancy,
+            "tenancy.v1.InvitationService/CreateInvitation",
+            invitations_pb2.CreateInvitationRequest(
+                organization_id=organization_id, email=invited.email, role=roles_pb2.ORG_ROLE_MEMBER
+            ),
+            invitations_pb2.CreateInvitationResponse,
+            bearer(owner.token),
+        ).invitation
         client.call(
             self.tenancy,
-            "tenancy.v1.OrganizationMemberService/AddOrganizationMember",
-            request,
-            organization_members_pb2.AddOrganizationMemberResponse,
-            bearer(owner.token) + service_key(self.operator_key),
+            "tenancy.v1.InvitationService/AcceptInvitation",
+            invitations_pb2.AcceptInvitationRequest(invitation_id=invitation.invitation_id),
+            invitations_pb2.AcceptInvitationResponse,
+            bearer(invited.token),
         )
 
     def lock_out_of_project(self, owner: Signed, project_id: str, user_id: str) -> None:

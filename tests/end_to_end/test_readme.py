@@ -39,13 +39,13 @@ def run(folder: Path, text: str) -> str:
 
 
 def test_the_readme_has_the_blocks_that_are_run_here() -> None:
-    assert len(SHELL) == 5
+    assert len(SHELL) == 7
     assert len(PYTHON) == 1
     assert "make run" in SHELL[0]
     assert len(re.findall(r"^```[a-z]", README, re.MULTILINE)) == len(BLOCKS) + 1  # and Express' own
 
 
-@pytest.mark.parametrize("text", SHELL[1:], ids=["make demo", "users create", "buf curl", "users import"])
+@pytest.mark.parametrize("text", SHELL[1:], ids=["make demo", "users create", "buf curl", "users import", "orgs create", "test"])
 def test_a_shell_block_works(folder: Path, text: str) -> None:
     assert run(folder, text)
 

@@ -174,6 +174,46 @@ async def test_a_service_asks_for_the_session_of_somebody_else_and_a_person_does
         await access.CheckAccess(question, metadata=AS_OPERATOR)
 
 
+async def test_a_service_asks_about_a_user_without_a_session_and_a_person_does_not(
+    access: AccessServiceStub, people: People
+) -> None:
+    ada, zoe = await people.persons(2)
+    question = ask("project:read", await people.project(await people.organization(ada), ada))
+    theirs = await access.CheckAccess(question, metadata=ada.metadata)
+    question.user_id = ada.user_id
+    for metadata in (AS_OPERATOR, AS_OPERATOR + zoe.metadata):
+        assert await access.CheckAccess(question, metadata=metadata) == theirs
+    async with fails(Reason.SERVICE_KEY_REQUIRED):  # not even about oneself
+        await access.CheckAccess(question, metadata=ada.metadata)
+    question.user_id = str(uuid4())  # nobody looks whether they exist
+    nobody = await access.CheckAccess(question, metadata=AS_OPERATOR)
+    assert (nobody.allowed, nobody.source) == (False, RoleSource.ROLE_SOURCE_NOT_A_MEMBER)
+    question.session_token = ada.token
+    async with fails(Reason.BAD_REQUEST) as failure:
+        await access.CheckAccess(question, metadata=AS_OPERATOR)
+    assert failure.fields == {"user_id": "either this or session_token"}
+    unknown = pb.CheckAccessRequest(permission="projects:read", project_id=str(uuid4()), user_id=ada.user_id)
+    async with fails(Reason.PERMISSION_UNKNOWN):
+        await access.CheckAccess(unknown, metadata=AS_OPERATOR)
+
+
+async def test_users_and_sessions_are_asked_about_in_one_batch(access: AccessServiceStub, people: People) -> None:
+    ada, bo = await people.persons(2)
+    api = await people.project(await people.organization(ada, MEMBER=bo), ada)
+    request = pb.BatchCheckAccessRequest()
+    for who in (
+        {"user_id": bo.user_id},
+        {"session_token": "s:x.y"},
+        {"session_token": ada.token},
+        {"user_id": ada.user_id},
+    ):
+        request.requests.add(project_id=api, permission="project:update", **who)
+    results = (await access.BatchCheckAccess(request, metadata=AS_OPERATOR)).results
+    assert [(result.error_reason, result.answer.user_id, result.answer.allowed) for result in results] == [
+        ("", bo.user_id, False), ("SESSION_INVALID", "", False), ("", ada.user_id, True), ("", ada.user_id, True),
+    ]  # fmt: skip
+
+
 async def test_a_batch_answers_in_order_and_one_bad_session_of_a_hundred_spoils_nothing(
     access: AccessServiceStub, people: People
 ) -> None:

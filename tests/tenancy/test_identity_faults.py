@@ -15,7 +15,7 @@ from protos.tenancy.v1.organizations_pb2 import ListOrganizationsRequest
 from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceStub
 from shared.reasons import Reason
 from tenantry.testing.pair import Pair, Service, running_identity, running_tenancy
-from tenantry.testing.people import People
+from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import code, fails
 from tests.proxy import Proxy
 
@@ -43,6 +43,24 @@ async def test_identity_down_is_unavailable_for_every_rpc_that_needs_a_session(p
             await OrganizationServiceStub(tenancy.channel).ListOrganizations(
                 ListOrganizationsRequest(), metadata=metadata
             )
+
+
+async def test_identity_down_does_not_matter_to_questions_about_users(pair: Pair, people: People) -> None:
+    about_ada, metadata = await question(people)
+    ada_id = (await AccessServiceStub(pair.tenancy.channel).CheckAccess(about_ada, metadata=metadata)).user_id
+    about_session = pb.CheckAccessRequest(session_token="s:x.y")
+    about_session.MergeFrom(about_ada)
+    about_ada.user_id = ada_id
+    async with tenancy_behind(pair, "127.0.0.1:1") as tenancy:
+        access = AccessServiceStub(tenancy.channel)
+        # At once, so that they leave in one batch.
+        answers = await asyncio.gather(
+            *[code(access.CheckAccess(asked, metadata=AS_OPERATOR)) for asked in [about_session, about_ada] * 10]
+        )
+        assert answers == ["UNAVAILABLE", "OK"] * 10
+        both = pb.BatchCheckAccessRequest(requests=[about_ada, about_session])
+        async with fails(Reason.IDENTITY_UNAVAILABLE):
+            await access.BatchCheckAccess(both, metadata=AS_OPERATOR)
 
 
 async def test_identity_refusing_our_key_is_unavailable(pair: Pair, people: People) -> None:
