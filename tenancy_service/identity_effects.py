@@ -1,14 +1,13 @@
 """What identity's events mean here: names to find members by, and the end of deleted users' memberships."""
 
-import unicodedata
 from collections.abc import Sequence
 from uuid import UUID
 
 from shared.database import Database, Tx
-from shared.fields import email_key
 from tenancy_service import departures, identity_client
 from tenancy_service.identity_client import Told
 from tenancy_service.queries import identity_events, user_names, users_to_check
+from tenancy_service.queries.user_names import comparable
 
 
 async def apply(tx: Tx, messages: Sequence[Told]) -> bool:
@@ -25,21 +24,15 @@ async def apply(tx: Tx, messages: Sequence[Told]) -> bool:
             await users_to_check.insert_user_to_check(tx, user_id=UUID(told.user_id))
     if deleted and not await departures.remove_memberships(tx, deleted):
         return False
-    # In the order of their ids, so that two who write the same ones do not wait for each other.
-    rows = [name_row(user_id, *name) for user_id, name in sorted(names.items()) if name is not None]
+    rows = [
+        {"user_id": user_id, "email_key": comparable(name[0]), "name_key": comparable(name[1])}
+        for user_id, name in names.items()
+        if name is not None
+    ]
     await user_names.upsert_user_names(tx, names=rows)
     if gone := [user_id for user_id, name in names.items() if name is None]:
         await user_names.delete_user_names(tx, user_ids=gone)
     return True
-
-
-def name_row(user_id: UUID, email: str, display_name: str) -> dict[str, object]:
-    """Comparable whatever the case and the composition of accents."""
-    return {
-        "user_id": user_id,
-        "email_key": email_key(unicodedata.normalize("NFC", email)),
-        "name_key": unicodedata.normalize("NFC", display_name).lower(),
-    }
 
 
 async def apply_set_aside(database: Database, event_id: str) -> bool:

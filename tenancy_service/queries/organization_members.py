@@ -50,15 +50,17 @@ async def get_role(tx: Tx, *, organization_id: UUID, user_id: UUID) -> str | Non
     return (await tx.execute(statement)).scalar_one_or_none()
 
 
-async def get_membership(tx: Tx, *, organization_id: UUID, user_id: UUID) -> Row | None:
-    """Expired or in a deleted organization as well."""
-    return await first(tx, select(m).where(m.c.organization_id == organization_id, m.c.user_id == user_id))
-
-
-async def get_successor(tx: Tx, *, organization_id: UUID) -> Row | None:
-    """The longest-standing admin. Not one for a limited time: an owner is one for ever."""
+async def get_successor(tx: Tx, *, organization_id: UUID, but: Sequence[UUID]) -> Row | None:
+    """The longest-standing admin who is none of these. Not one for a limited time: an owner is one for ever."""
     admins = (m.c.organization_id == organization_id, m.c.role == "ADMIN", m.c.expire_time.is_(None))
-    return await first(tx, select(m).where(*admins).order_by(m.c.create_time, m.c.user_id).limit(1))
+    statement = select(m).where(*admins, m.c.user_id != func.all(list(but)))
+    return await first(tx, statement.order_by(m.c.create_time, m.c.user_id).limit(1))
+
+
+async def list_memberships(tx: Tx, *, organization_id: UUID, user_ids: Sequence[UUID]) -> list[Row]:
+    """Of these users, as far as they have any: also expired ones, and in a deleted organization."""
+    theirs = (m.c.organization_id == organization_id, m.c.user_id == func.any(list(user_ids)))
+    return await many(tx, select(m).where(*theirs).order_by(m.c.user_id))
 
 
 async def list_memberships_of_users(tx: Tx, *, user_ids: Sequence[UUID], limit: int) -> list[Row]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from shared.database import Tx
 from tenancy_service.tables import user_names as n
@@ -18,24 +18,8 @@ def comparable(text: str) -> str:
 
 async def insert_user_name(tx: Tx, *, user_id: UUID, email: str, display_name: str) -> None:
     """Unless they are there: what identity's events have told is not older."""
-    await tx.execute(_row(user_id, email, display_name).on_conflict_do_nothing())
-
-
-async def upsert_user_name(tx: Tx, *, user_id: UUID, email: str, display_name: str) -> None:
-    statement = _row(user_id, email, display_name)
-    statement = statement.on_conflict_do_update(
-        index_elements=[n.c.user_id],
-        set_={"email_key": statement.excluded.email_key, "name_key": statement.excluded.name_key},
-    )
-    await tx.execute(statement)
-
-
-async def delete_user_name(tx: Tx, *, user_id: UUID) -> None:
-    await tx.execute(delete(n).where(n.c.user_id == user_id))
-
-
-def _row(user_id: UUID, email: str, display_name: str) -> Insert:
-    return insert(n).values(user_id=user_id, email_key=comparable(email), name_key=comparable(display_name))
+    row = {"user_id": user_id, "email_key": comparable(email), "name_key": comparable(display_name)}
+    await tx.execute(insert(n).values(**row).on_conflict_do_nothing())
 
 
 async def upsert_user_names(tx: Tx, *, names: Sequence[Mapping[str, object]]) -> None:
