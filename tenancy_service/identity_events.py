@@ -44,8 +44,6 @@ class TurnOverError(Exception):
 
 
 class IdentityEvents:
-    """`set_aside` counts the events that this worker has given up."""
-
     def __init__(self, database: Database, identity: IdentityClient) -> None:
         self._database, self._identity = database, identity
         self._me = uuid4()
@@ -53,7 +51,6 @@ class IdentityEvents:
         self._running: asyncio.Task[None] | None = None
         self._is_failing = False
         self._held_at = self._stored_at = -math.inf
-        self.set_aside = 0
 
     def start(self) -> None:
         self._running = asyncio.create_task(self.run())
@@ -86,6 +83,7 @@ class IdentityEvents:
         try:
             return await self._follow(turn.cursor)
         except TurnOverError:
+            log.info("another worker follows identity's events by now")
             return True
         finally:
             # For another worker, whom identity may answer.
@@ -188,7 +186,6 @@ class IdentityEvents:
                 error=described(error),
             )
             await self._move_on(tx, [told])
-        self.set_aside += 1
         log.error("an event of identity is set aside", event_id=told.event_id, type=told.type, exc_info=error)
 
     @asynccontextmanager

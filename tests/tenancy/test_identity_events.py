@@ -1,7 +1,6 @@
 """Tenancy follows identity's events: names, beginnings, several workers, and what goes wrong between the two."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +10,10 @@ import psycopg
 import pytest
 
 from protos.identity.v1 import users_pb2 as pb
+from protos.identity.v1.events_pb2 import StreamEventsResponse
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared import event_cursor, event_streams
-from tenancy_service import identity_events
+from tenancy_service import identity_client, identity_events
 from tenantry.testing.databases import Databases
 from tenantry.testing.following import caught_up
 from tenantry.testing.pair import Pair, running_identity
@@ -25,6 +25,7 @@ from tests.tenancy.deletions import audited, members, rows
 
 NAME = "SELECT email_key, name_key FROM user_names WHERE user_id = %s"
 NAMES = "SELECT count(*) FROM user_names"
+WRITTEN = "SELECT cursor, update_time FROM identity_cursor"
 CURSOR = "SELECT cursor FROM identity_cursor"
 SET_CURSOR = "UPDATE identity_cursor SET cursor = %s"
 WAITING = """SELECT count(*) FROM pg_stat_activity
@@ -150,15 +151,15 @@ async def test_of_two_workers_one_applies_and_the_other_goes_on_when_it_stops(al
         assert sorted(told) == sorted(person.user_id for person in others)
 
 
-async def test_who_has_lost_its_turn_writes_nothing_more(alone: Apart) -> None:
+async def test_who_has_lost_its_turn_writes_nothing_more(alone: Apart, canaries: Canaries) -> None:
     async with alone.tenancy() as pair:
         await caught_up(pair)
-        other = uuid4()
+        words, other = "another worker follows", uuid4()
+        said = canaries.said().count(words)
         await rows(alone.tenancy_url, TAKE_TURN, other, "1 hour")
         before = await rows(alone.tenancy_url, CURSOR)
         user_id = await create_user(alone, "Unseen")
-        # It looks about once a second; five looks of a stream that brings the event within half of one.
-        await asyncio.sleep(2)
+        await until_said(canaries, words, said + 1)
         assert await rows(alone.tenancy_url, CURSOR) == before
         assert await rows(alone.tenancy_url, HOLDER) == [(other,)]
         assert await rows(alone.tenancy_url, NAME, user_id) == []
@@ -208,10 +209,19 @@ async def test_a_quiet_stream_moves_the_cursor_on_but_seldom(alone: Apart, monke
         monkeypatch.setattr(identity_events, "KEEP_CURSOR", 3600.0)
         await create_user(alone, "The very last")
         await caught_up(pair)
-        written = "SELECT cursor, update_time FROM identity_cursor"
-        last, beats = await rows(alone.tenancy_url, written), time.monotonic()
-        await asyncio.sleep(0.3)  # some ten heartbeats
-        assert await rows(alone.tenancy_url, written) == last, time.monotonic() - beats
+        last = await rows(alone.tenancy_url, WRITTEN)
+        told, beats = identity_client.told, asyncio.Semaphore(0)
+
+        def watched(message: StreamEventsResponse) -> identity_client.Told:
+            if message.HasField("heartbeat"):
+                beats.release()
+            return told(message)
+
+        monkeypatch.setattr(identity_client, "told", watched)
+        async with asyncio.timeout(10):
+            for _ in range(10):
+                await beats.acquire()
+        assert await rows(alone.tenancy_url, WRITTEN) == last
 
 
 async def test_places_that_are_locked_for_long_delay_an_event_but_do_not_set_it_aside(alone: Apart) -> None:
