@@ -1,6 +1,7 @@
 """`tenantry seed`: the people and places of the documentation, and very many."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,18 @@ from tenantry import local_secrets
 from tenantry.database_urls import service_url
 from tenantry.seed.crowd import Crowd
 from tests.command_line.invoked import invoke, told
-from tests.command_line.launched import Launched
+from tests.command_line.launched import Launched, launched, new_folder
 from tests.command_line.people_and_places import lines, refused
 
 SIGN_IN = "identity.v1.SessionService/CreateSession"
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Launched]:
+    """Of these tests alone: others make an ada@example.com of their own."""
+    with new_folder() as folder, launched(folder) as running:
+        running.read_state()
+        yield running
 
 
 def rows(up: Launched, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -123,6 +123,8 @@ async def test_what_is_deleted_answers_like_what_never_was(
         put(request, path, value)
         return await outcome(method(pair, rpc)(request, metadata=AS_OPERATOR))
 
+    if rpc.endswith("/ListAuditEvents"):
+        return  # services read what was done in deleted organizations too
     assert await to_a_service(gone.id_of(path[-1])) == await to_a_service(str(uuid4()))
 
 
