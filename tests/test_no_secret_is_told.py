@@ -1,29 +1,32 @@
 """After the whole suite: no password, token or sid stands in a log, an error, the audit, an event or an answer kept."""
 
 import re
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from protos.identity.v1 import sessions_pb2 as pb
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from protos.tenancy.v1.invitations_pb2 import AcceptInvitationRequest, DeclineInvitationRequest
 from shared.reasons import Reason
 from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, Pair
-from tenantry.testing.people import AS_OPERATOR, People
+from tenantry.testing.people import AS_OPERATOR, Metadata, People
 from tests.calls import fails
 from tests.canaries import Canaries
+from tests.tenancy.inviting import Inviting, an_address
 from tests.test_error_hygiene import HOSTILE
 
 PASSWORD = "canary-tulip-orbit-canyon-93"
 # Put into every field by the tests of hostile texts, those too whose values are told.
 NO_SECRETS = set(HOSTILE)
-# Every table of identity but for the one column where a sid belongs.
+# Every table but for those of identity where a sid belongs.
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('session', 'session_ended')"
 
 
 @pytest.fixture
 async def lived(pair: Pair, people: People, canaries: Canaries) -> Canaries:
-    """Whatever else has run: somebody signs in, mistypes, and signs out."""
+    """Whatever else has run: somebody signs in, mistypes, accepts an invitation, and signs out."""
     sessions = SessionServiceStub(pair.identity.channel)
     ada = await people.person("ada", password=PASSWORD)
     made = await sessions.CreateSession(pb.CreateSessionRequest(email=ada.email, password=PASSWORD))
@@ -32,13 +35,28 @@ async def lived(pair: Pair, people: People, canaries: Canaries) -> Canaries:
     async with fails(Reason.BAD_REQUEST):
         await sessions.CreateSession(pb.CreateSessionRequest(email=PASSWORD, password=PASSWORD))
     as_ada = (("authorization", f"Bearer {made.token}"),)
+    secret = await invited(pair, people, as_ada)
     await sessions.RevokeSession(pb.RevokeSessionRequest(), metadata=as_ada)
     async with fails(Reason.SESSION_INVALID):
         await sessions.GetSession(pb.GetSessionRequest(), metadata=as_ada)
     for key in (OPERATOR_KEY, TENANCY_KEY):
         canaries.note(key.partition(".")[2])
-    assert {PASSWORD, PASSWORD[:-1], made.token[2:].partition(".")[0]} <= canaries.secrets
+    assert {PASSWORD, PASSWORD[:-1], secret, made.token[2:].partition(".")[0]} <= canaries.secrets
     return canaries
+
+
+async def invited(pair: Pair, people: People, metadata: Metadata) -> str:
+    """The secret of an invitation that the caller has accepted, and could not decline any more."""
+    inviting, bo = Inviting(pair), await people.person("bo")
+    address = an_address()
+    await inviting.invite(bo, await people.organization(bo), address)
+    secret = await inviting.secret(address)
+    for _ in range(2):
+        request = AcceptInvitationRequest(secret=secret, request_id=str(uuid4()))
+        await inviting.stub.AcceptInvitation(request, metadata=metadata)
+    async with fails(Reason.INVITATION_ACCEPTED):
+        await inviting.stub.DeclineInvitation(DeclineInvitationRequest(secret=secret), metadata=metadata)
+    return secret
 
 
 @pytest.mark.last
@@ -50,10 +68,14 @@ async def test_the_logs_and_the_errors_hold_none(lived: Canaries) -> None:
 
 
 @pytest.mark.last
-async def test_the_tables_hold_none_but_for_the_sid_itself(pair: Pair, lived: Canaries) -> None:
-    async with await psycopg.AsyncConnection.connect(pair.identity.database_url) as rows:
+@pytest.mark.parametrize(("service", "table_of_secrets"), [("identity", "one_time_tokens"), ("tenancy", "invitations")])
+async def test_the_tables_hold_none_but_for_the_sid_itself(
+    pair: Pair, lived: Canaries, service: str, table_of_secrets: str
+) -> None:
+    url = {"identity": pair.identity, "tenancy": pair.tenancy}[service].database_url
+    async with await psycopg.AsyncConnection.connect(url) as rows:
         tables = [name for (name,) in await (await rows.execute(TABLES)).fetchall()]
-        assert {"audit_events", "events", "outbox_emails", "request_results", "one_time_tokens"} <= set(tables)
+        assert {"audit_events", "events", "outbox_emails", "request_results", table_of_secrets} <= set(tables)
         for table in tables:
             stored = await (await rows.execute(f"SELECT t::text FROM {table} t")).fetchall()
             text = "\n".join(row for (row,) in stored)

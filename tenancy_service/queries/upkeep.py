@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Table, and_, delete, func, select
+from sqlalchemy import Select, Table, and_, delete, func, select
 
 from shared.database import Database, Tx, first
 from shared.mail.outbox_emails import sent_long_ago
@@ -56,11 +57,16 @@ async def delete_past_purge_time(database: Database) -> None:
                 more = await _delete_some_of_one(tx, table)
 
 
+def next_due(table: Table) -> Select[Any]:
+    """The key of the one that is longest past its purge time, locked."""
+    due = select(*table.primary_key.columns).where(table.c.purge_time < func.now())
+    return due.order_by(table.c.purge_time).limit(1).with_for_update(skip_locked=True)
+
+
 async def _delete_some_of_one(tx: Tx, table: Table) -> bool:
     """Of the first that nobody else holds; False if there is none. Its row goes with the last batch."""
     keys = table.primary_key.columns
-    due = select(*keys).where(table.c.purge_time < func.now()).order_by(table.c.purge_time).limit(1)
-    row = await first(tx, due.with_for_update(skip_locked=True))
+    row = await first(tx, next_due(table))
     if row is None:
         return False
     for each in HANGING_ON[table]:

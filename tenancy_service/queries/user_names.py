@@ -19,7 +19,7 @@ def comparable(text: str) -> str:
 async def insert_user_name(tx: Tx, *, user_id: UUID, email: str, display_name: str) -> None:
     """Unless they are there: what identity's events have told is not older."""
     row = {"user_id": user_id, "email_key": comparable(email), "name_key": comparable(display_name)}
-    await tx.execute(insert(n).values(**row).on_conflict_do_nothing())
+    await tx.execute(insert(n).values(row).on_conflict_do_nothing())
 
 
 async def upsert_user_names(tx: Tx, *, names: Sequence[Mapping[str, object]]) -> None:

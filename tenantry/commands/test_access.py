@@ -32,8 +32,8 @@ def test(context: click.Context, file: Path, junit: Path | None, as_json: bool) 
         except OSError as error:
             raise Failure(f"{junit} cannot be written: {error.strerror}", WRONG_USE) from None
     if as_json:
-        told = [each.as_json() for each in wrong]
-        output.print_json({"file": str(file), "answers": len(judged), "failed": len(wrong), "failures": told})
+        failures = [each.as_json() for each in wrong]
+        output.print_json({"file": str(file), "answers": len(judged), "failed": len(wrong), "failures": failures})
     else:
         for each in wrong:
             told = each.as_json()

@@ -17,9 +17,9 @@ from tests.architecture.project import ROOT
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 TENANCY = (ROOT / "docs" / "tenancy.md").read_text()
-ROWS = re.findall(
-    r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", OPERATIONS + IDENTITY + TENANCY, re.MULTILINE
-)
+OF_ONE_SERVICE = [page.partition("## Settings")[2].partition("\n## ")[0] for page in (IDENTITY, TENANCY)]
+TOLD = "".join([OPERATIONS, *OF_ONE_SERVICE])
+ROWS = re.findall(r"^\| (`[A-Z_`, ]+`) \| (?:(?:both|tenancy) \| )?([^|]+) \|", TOLD, re.MULTILINE)
 DOCUMENTED = {
     name: default
     for names, defaults in ROWS

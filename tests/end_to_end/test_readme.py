@@ -45,7 +45,10 @@ def test_the_readme_has_the_blocks_that_are_run_here() -> None:
     assert len(re.findall(r"^```[a-z]", README, re.MULTILINE)) == len(BLOCKS) + 1  # and Express' own
 
 
-@pytest.mark.parametrize("text", SHELL[1:], ids=["make demo", "users create", "buf curl", "users import", "orgs create", "test"])
+NAMES = ["make demo", "users create", "buf curl", "users import", "orgs create", "test"]
+
+
+@pytest.mark.parametrize("text", SHELL[1:], ids=NAMES)
 def test_a_shell_block_works(folder: Path, text: str) -> None:
     assert run(folder, text)
 

@@ -1,13 +1,11 @@
 """The readers of request fields: a typed value, or every bad field named at once with its limit."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.tenancy.v1.organizations_pb2 import Organization
 from shared.errors import ServiceError
@@ -283,32 +281,3 @@ def test_a_mask_names_what_may_be_updated_and_an_empty_one_what_is_set(paths: li
 def test_an_update_of_nothing_is_refused() -> None:
     found = wrong_with(lambda read: read.mask("update_mask", FieldMask(), Organization(), ("slug",)))
     assert found == {"update_mask": "nothing to update; allowed: slug"}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "nanos", "read"),
-    [
-        (0, 0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (1, 1_999, datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)),
-        (253402300799, 999_999_999, datetime.max.replace(tzinfo=UTC)),
-        (-62135596800, 0, datetime.min.replace(tzinfo=UTC)),
-        (253402300800, 0, None),
-        (-62135596801, 0, None),
-        (2**63 - 1, 0, None),
-        (-(2**63), 0, None),
-        (1, -1, None),
-        (1, 1_000_000_000, None),
-    ],
-)
-def test_a_time_is_read_in_microseconds_or_is_none_that_there_is(
-    seconds: int, nanos: int, read: datetime | None
-) -> None:
-    message = Organization(create_time=Timestamp(seconds=seconds, nanos=nanos))
-    fields = Fields()
-    assert fields.optional_time("create_time", message) == read
-    if read is None:
-        with pytest.raises(ServiceError, match="create_time: not a time of the years 1 to 9999"):
-            fields.check()
-    fields = Fields()
-    assert fields.optional_time("create_time", Organization()) is None
-    fields.check()

@@ -67,10 +67,10 @@ class Inviting:
         return (await self.stub.GetInvitation(request, metadata=by.metadata)).invitation
 
     async def accept(self, by: TestPerson, **which: str) -> pb.AcceptInvitationResponse:
-        return await self.stub.AcceptInvitation(pb.AcceptInvitationRequest(**which), metadata=by.metadata)  # type: ignore[arg-type]
+        return await self.stub.AcceptInvitation(pb.AcceptInvitationRequest(**which), metadata=by.metadata)
 
     async def decline(self, by: TestPerson, **which: str) -> pb.Invitation:
-        request = pb.DeclineInvitationRequest(**which)  # type: ignore[arg-type]
+        request = pb.DeclineInvitationRequest(**which)
         return (await self.stub.DeclineInvitation(request, metadata=by.metadata)).invitation
 
     async def revoke(self, by: TestPerson, invitation_id: str, **more: str) -> pb.Invitation:

@@ -20,6 +20,7 @@ from tests.calls import read
 ROUNDS = 300 if settings.get_current_profile_name() == "full" else 100
 AT_ONCE = 5  # rounds of two calls: as many transactions as there are connections
 PAIRS_AT_ONCE = 15
+CONFLICT = Reason.CONFLICT.name  # to try again
 
 Round = TypeVar("Round")
 Answer = TypeVar("Answer")
@@ -106,7 +107,7 @@ async def race(
 
 async def in_the_end(call: Callable[[Round], Awaitable[object]], each: Round) -> str:
     """What they are told who try again when they are told to."""
-    while (answer := await told(call(each))) == Reason.CONFLICT.name:
+    while (answer := await told(call(each))) == CONFLICT:
         pass
     return answer
 

@@ -8,15 +8,10 @@ import psycopg
 import pytest
 
 from protos.tenancy.v1 import invitations_pb2 as pb
-from protos.tenancy.v1 import organization_members_pb2 as members_pb
-from protos.tenancy.v1.organization_members_pb2_grpc import OrganizationMemberServiceStub
-from protos.tenancy.v1.organizations_pb2 import TransferOwnershipRequest
-from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceStub
-from protos.tenancy.v1.roles_pb2 import OrgRole
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, running_pair
-from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tenantry.testing.people import People, TestPerson
 from tests.calls import fails
 from tests.tenancy.inviting import Inviting, an_address, name_of, state_of
 
@@ -236,54 +231,6 @@ async def test_the_quotas_count_for_who_accepts(databases: Databases) -> None:
         async with fails(Reason.QUOTA_EXCEEDED):
             await inviting.accept(bo, secret=await inviting.secret(third.email))
         assert state_of(await inviting.get(ada, owning.invitation_id)) == "PENDING"
-
-
-async def test_who_is_lowered_takes_their_higher_invitations_with_them(
-    pair: Pair, inviting: Inviting, people: People
-) -> None:
-    ada, bo = await people.persons(2)
-    acme = await people.organization(ada, ADMIN=bo)
-    made = {role: await inviting.invite(ada, acme, an_address(), role) for role in ("OWNER", "ADMIN", "MEMBER")}
-    of_another = await inviting.invite(AS_OPERATOR, acme, an_address(), "OWNER")
-    request = TransferOwnershipRequest(organization_id=acme, user_id=bo.user_id)
-    await OrganizationServiceStub(pair.tenancy.channel).TransferOwnership(request, metadata=ada.metadata)
-    states = {role: state_of(await inviting.get(bo, each.invitation_id)) for role, each in made.items()}
-    assert states == {"OWNER": "REVOKED", "ADMIN": "PENDING", "MEMBER": "PENDING"}
-    assert state_of(await inviting.get(bo, of_another.invitation_id)) == "PENDING"
-    assert (await inviting.audited(made["OWNER"].invitation_id))[-1] == "INVITATION_REVOKED"
-
-
-@pytest.mark.parametrize("how", ["lowered to MEMBER", "lowered to GUEST", "removed"])
-async def test_who_loses_their_rights_takes_their_higher_invitations_with_them(
-    pair: Pair, inviting: Inviting, people: People, how: str
-) -> None:
-    ada, bo = await people.persons(2)
-    acme = await people.organization(ada, ADMIN=bo)
-    made = {role: await inviting.invite(bo, acme, an_address(), role) for role in ("ADMIN", "MEMBER", "GUEST")}
-    stub = OrganizationMemberServiceStub(pair.tenancy.channel)
-    theirs = {"organization_id": acme, "user_id": bo.user_id}
-    if how == "removed":
-        await stub.RemoveOrganizationMember(members_pb.RemoveOrganizationMemberRequest(**theirs), metadata=ada.metadata)
-    else:
-        role = OrgRole.Value(f"ORG_ROLE_{how.split()[-1]}")
-        await stub.UpdateOrganizationMember(
-            members_pb.UpdateOrganizationMemberRequest(**theirs, role=role), metadata=ada.metadata
-        )
-    states = {role: state_of(await inviting.get(ada, each.invitation_id)) for role, each in made.items()}
-    member = "REVOKED" if how.endswith("GUEST") else "PENDING"
-    assert states == {"ADMIN": "REVOKED", "MEMBER": member, "GUEST": "PENDING"}
-
-
-async def test_what_a_member_sent_whose_time_has_passed_is_not_honoured_above_member(
-    inviting: Inviting, people: People
-) -> None:
-    ada, bo, cy = await people.persons(3)
-    acme = await people.organization(ada, ADMIN=bo)
-    high, low = await inviting.invite(bo, acme, cy.email, "ADMIN"), await inviting.invite(bo, acme, an_address())
-    await inviting.rows(END_MEMBERSHIP, acme, bo.user_id)
-    async with fails(Reason.INVITATION_REVOKED):
-        await inviting.accept(cy, invitation_id=high.invitation_id)
-    await inviting.accept(cy, secret=await inviting.secret(low.email))
 
 
 async def test_accepting_is_whole_or_not_at_all(pair: Pair, inviting: Inviting, people: People) -> None:

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from protos.tenancy.v1 import access_pb2 as access
 from protos.tenancy.v1 import audit_events_pb2 as audit_events
 from protos.tenancy.v1 import events_pb2 as events
+from protos.tenancy.v1 import invitations_pb2 as invitations
 from protos.tenancy.v1 import organization_members_pb2 as members
 from protos.tenancy.v1 import organizations_pb2 as organizations
 from protos.tenancy.v1 import project_members_pb2 as project_members
@@ -19,6 +20,7 @@ from tenancy_service.server import RPCS
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import Metadata, People
 from tests.matrix import Row, check_row, nobodies, with_key
+from tests.tenancy.inviting import Inviting, an_address
 
 OUTSIDER, GUEST, SERVICE = {"outsider"}, {"guest"}, {"service"}
 # Members of the organization: by their role there, or MEMBERs with another role on the project.
@@ -47,6 +49,15 @@ GETS_IN = {
     "tenancy.v1.OrganizationMemberService/UpdateOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.OrganizationMemberService/RemoveOrganizationMember": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.OrganizationMemberService/LeaveOrganization": INSIDERS,
+    "tenancy.v1.InvitationService/CreateInvitation": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.InvitationService/GetInvitation": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.InvitationService/ListInvitations": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.InvitationService/ListMyInvitations": SIGNED_IN,
+    # Who is not its recipient learns that there is no such invitation.
+    "tenancy.v1.InvitationService/AcceptInvitation": SIGNED_IN,
+    "tenancy.v1.InvitationService/DeclineInvitation": SIGNED_IN,
+    "tenancy.v1.InvitationService/RevokeInvitation": ADMINS | {"lowered admin"} | SERVICE,
+    "tenancy.v1.InvitationService/ResendInvitation": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.ProjectService/CreateProject": ADMINS | {"lowered admin"} | SERVICE,
     "tenancy.v1.ProjectService/GetProject": ON_PROJECT | SERVICE | {"service for owner", "service for admin"},
     "tenancy.v1.ProjectService/ListProjects": INSIDERS | SERVICE,
@@ -70,6 +81,7 @@ GETS_IN = {
 TENANT = """SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM (
     SELECT o::text AS t FROM organizations o WHERE organization_id = %(id)s
     UNION ALL SELECT m::text FROM organization_members m WHERE organization_id = %(id)s
+    UNION ALL SELECT (to_jsonb(i) - 'secret_hash')::text FROM invitations i WHERE organization_id = %(id)s
     UNION ALL SELECT p::text FROM projects p WHERE organization_id = %(id)s
     UNION ALL SELECT pm::text FROM project_members pm WHERE organization_id = %(id)s) rows"""
 
@@ -100,6 +112,8 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         "service for admin": with_key(admin),
         "service for outsider": with_key(outsider),
     }
+    pending, ended = [await Inviting(pair).invite(owner, acme, an_address()) for _ in range(2)]
+    await Inviting(pair).revoke(owner, ended.invitation_id)
     slug = await taken_slugs(pair, acme)
     nobody, check = str(uuid4()), access.CheckAccessRequest(project_id=api, permission="project:read")
     member_role, viewer = OrgRole.ORG_ROLE_MEMBER, ProjectRole.PROJECT_ROLE_VIEWER
@@ -161,6 +175,35 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
         "LeaveOrganization": (
             members.LeaveOrganizationRequest(organization_id=acme, validate_only=True),
             members.LeaveOrganizationResponse,
+        ),
+        "CreateInvitation": (
+            invitations.CreateInvitationRequest(organization_id=acme, email=pending.email, role=member_role),
+            invitations.CreateInvitationResponse,
+        ),
+        "GetInvitation": (
+            invitations.GetInvitationRequest(invitation_id=pending.invitation_id),
+            invitations.GetInvitationResponse,
+        ),
+        "ListInvitations": (
+            invitations.ListInvitationsRequest(organization_id=acme),
+            invitations.ListInvitationsResponse,
+        ),
+        "ListMyInvitations": (invitations.ListMyInvitationsRequest(), invitations.ListMyInvitationsResponse),
+        "AcceptInvitation": (
+            invitations.AcceptInvitationRequest(invitation_id=pending.invitation_id),
+            invitations.AcceptInvitationResponse,
+        ),
+        "DeclineInvitation": (
+            invitations.DeclineInvitationRequest(invitation_id=pending.invitation_id),
+            invitations.DeclineInvitationResponse,
+        ),
+        "RevokeInvitation": (
+            invitations.RevokeInvitationRequest(invitation_id=pending.invitation_id, etag="stale"),
+            invitations.RevokeInvitationResponse,
+        ),
+        "ResendInvitation": (
+            invitations.ResendInvitationRequest(invitation_id=ended.invitation_id),
+            invitations.ResendInvitationResponse,
         ),
         "CreateProject": (
             projects.CreateProjectRequest(organization_id=acme, slug=slug[1]),

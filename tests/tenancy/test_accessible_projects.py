@@ -213,7 +213,7 @@ async def test_a_page_token_goes_with_its_arguments_only(access: AccessServiceSt
         await people.project(acme, ada)
     first = await access.ListAccessibleProjects(pb.ListAccessibleProjectsRequest(page_size=1), metadata=ada.metadata)
     for changed in ({"organization_id": acme}, {"permission": "project:read"}, {"least_role": 2}):
-        request = pb.ListAccessibleProjectsRequest(page_token=first.next_page_token, **changed)  # type: ignore[arg-type]
+        request = pb.ListAccessibleProjectsRequest(page_token=first.next_page_token, **changed)
         async with fails(Reason.BAD_REQUEST):
             await access.ListAccessibleProjects(request, metadata=ada.metadata)
 

@@ -207,7 +207,7 @@ async def test_users_and_sessions_are_asked_about_in_one_batch(access: AccessSer
         {"session_token": ada.token},
         {"user_id": ada.user_id},
     ):
-        request.requests.add(project_id=api, permission="project:update", **who)  # type: ignore[arg-type]
+        request.requests.add(project_id=api, permission="project:update", **who)
     results = (await access.BatchCheckAccess(request, metadata=AS_OPERATOR)).results
     assert [(result.error_reason, result.answer.user_id, result.answer.allowed) for result in results] == [
         ("", bo.user_id, False), ("SESSION_INVALID", "", False), ("", ada.user_id, True), ("", ada.user_id, True),

@@ -257,5 +257,5 @@ async def test_delete_against_undelete_and_update_each_is_whole_and_told_in_orde
     for type_ in told[1:]:
         # Deleted only when there, undeleted only when not, and updated only when there.
         assert there is (type_ != "PROJECT_UNDELETED"), told
-        there = {"PROJECT_DELETED": False, "PROJECT_UNDELETED": True}.get(type_, there)
+        there = type_ == "PROJECT_UNDELETED" or (there and type_ != "PROJECT_DELETED")
     assert (await listed(projects, acme, ada, deleted=False) == [api]) is there

@@ -115,6 +115,9 @@ async def test_what_is_deleted_answers_like_what_never_was(
     told = await answer(pair, rpc, ours, path, gone.id_of(path[-1]))
     assert told == await answer(pair, rpc, ours, path, str(uuid4()))
 
+    if rpc.endswith("ListAuditEvents"):
+        return  # services still read what was done there, also by whom it was deleted
+
     async def to_a_service(value: str) -> bytes:
         request = valid_request(rpc, ours)
         put(request, path, value)

@@ -44,7 +44,7 @@ async def slugs(pair: Pair, project_id: str) -> tuple[str, str]:
 
 
 def ask(permission: str, project_id: str = "", **more: str) -> pb.ExplainAccessRequest:
-    return pb.ExplainAccessRequest(permission=permission, project_id=project_id, **more)  # type: ignore[arg-type]
+    return pb.ExplainAccessRequest(permission=permission, project_id=project_id, **more)
 
 
 def kinds(response: pb.ExplainAccessResponse) -> list[str | None]:
@@ -196,6 +196,21 @@ async def test_about_others_one_asks_where_one_may_read_the_members(access: Acce
     # About oneself everybody may, also by name.
     question = ask("project:read", api, user_id=cy.user_id)
     assert not (await access.ExplainAccess(question, metadata=cy.metadata)).answer.allowed
+
+
+async def test_a_user_of_others_and_one_who_does_not_exist_are_explained_alike(
+    access: AccessServiceStub, people: People
+) -> None:
+    ada, zoe = await people.persons(2)
+    theirs = await people.organization(zoe)
+    await people.project(theirs, zoe)
+    api = await people.project(await people.organization(ada), ada)
+    told = []
+    for user_id in (zoe.user_id, str(uuid4())):
+        told.append(await access.ExplainAccess(ask("project:read", api, user_id=user_id), metadata=ada.metadata))
+        assert told[-1].answer.user_id == user_id
+        told[-1].answer.ClearField("user_id")
+    assert told[0] == told[1]
 
 
 async def test_services_ask_about_anybody_by_session_or_by_id_and_with_a_person_the_person_decides(

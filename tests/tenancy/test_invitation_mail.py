@@ -31,10 +31,11 @@ URL = "postgresql://tenancy:password@db/tenancy"
 DELETE_PLACE = "UPDATE organizations SET delete_time = now(), purge_time = now() WHERE organization_id = %s"
 REVOKE = "UPDATE invitations SET state = 'REVOKED' WHERE invitation_id = %s"
 HASH = "SELECT secret_hash FROM invitations WHERE invitation_id = %s"
+FORGET = "UPDATE invitations SET secret_hash = NULL WHERE invitation_id = %s"
 FAILED = "SELECT 1 FROM outbox_emails WHERE last_error IS NOT NULL"
 SEND_AGAIN = "UPDATE outbox_emails SET sent_time = NULL, next_attempt_time = now() WHERE invitation_id = %s"
 WAITING = """SELECT 1 FROM pg_stat_activity
-              WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%%FROM invitations%%'"""
+              WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%%invitations%%'"""
 LINK = "https://app.example.com/invitation#token={token}"
 
 
@@ -155,12 +156,27 @@ async def test_a_mail_on_its_way_while_another_is_asked_for_hands_out_nothing(da
         await server.arrived.wait()  # composed, and held by the server
         await inviting.age(made.invitation_id)
         await inviting.resend(ada, made.invitation_id)
+        assert await inviting.rows(HASH, made.invitation_id) == [(None,)]  # at once
         server.go_on.set()
         await inviting.sent(made.invitation_id)
         old, new = secrets_in(server)
         async with fails(Reason.INVITATION_NOT_FOUND):
             await inviting.accept(bo, secret=old)
         await inviting.accept(bo, secret=new)
+
+
+async def test_a_mail_that_waits_to_be_tried_again_is_replaced_by_a_later_one(databases: Databases) -> None:
+    async with smtp_server() as server, over_smtp(databases, server) as (people, inviting):
+        server.data.append("451 later")
+        ada = await people.person()
+        made = await inviting.invite(ada, await people.organization(ada), an_address())
+        while not await inviting.rows(FAILED):
+            pass
+        await inviting.age(made.invitation_id)
+        await inviting.resend(ada, made.invitation_id)
+        await make_due(inviting)
+        await inviting.sent(made.invitation_id)
+        assert len(server.received) == 1
 
 
 async def test_what_has_ended_before_it_is_sent_is_not_sent(databases: Databases) -> None:
@@ -192,9 +208,29 @@ async def test_a_mail_waits_for_whoever_is_just_taking_the_invitation_back(
         await connection.execute(REVOKE, (made.invitation_id,))
         await inviting.rows(SEND_AGAIN, made.invitation_id)
         while not await inviting.rows(WAITING):
-            pass
+            assert len(inviting.mailbox.mails(made.email)) == 1
     await inviting.sent(made.invitation_id)
     assert len(inviting.mailbox.mails(made.email)) == 1
+
+
+async def test_a_mail_gives_way_to_a_later_one_that_is_just_asked_for(
+    pair: Pair, inviting: Inviting, people: People
+) -> None:
+    """The transaction of this test does what resending does, as slowly as it likes."""
+    ada = await people.person()
+    acme = await people.organization(ada)
+    made = await inviting.invite(ada, acme, an_address())
+    await inviting.sent(made.invitation_id)
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+        await connection.execute(FORGET, (made.invitation_id,))
+        await inviting.rows(SEND_AGAIN, made.invitation_id)
+        while not await inviting.rows(WAITING):
+            assert len(inviting.mailbox.mails(made.email)) == 1
+        await connection.execute("DELETE FROM outbox_emails WHERE invitation_id = %s", (made.invitation_id,))
+    after = await inviting.invite(ada, acme, an_address())
+    await inviting.sent(after.invitation_id)  # one after the other
+    assert len(inviting.mailbox.mails(made.email)) == 1
+    assert await inviting.rows(HASH, made.invitation_id) == [(None,)]
 
 
 def settings(**changes: object) -> Settings:

@@ -161,8 +161,9 @@ async def test_an_answer_waits_for_the_organization(pair: Pair, inviting: Inviti
     ada, bo = await people.persons(2)
     acme = await people.organization(ada)
     made = await inviting.invite(ada, acme, bo.email)
+    await inviting.sent(made.invitation_id)
     waits = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                AND pg_backend_pid() <> pid"""
+                AND query LIKE '%%FROM organizations%%'"""
     async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
         await connection.execute("SELECT FROM organizations WHERE organization_id = %s FOR UPDATE", (acme,))
         await connection.execute(

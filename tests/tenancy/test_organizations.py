@@ -71,14 +71,14 @@ async def test_a_slug_of_another_form_is_refused(
     assert failure.fields == {"slug": "3 to 40 of a-z, 0-9 and single hyphens inside are needed"}
 
 
-async def test_a_taken_slug_is_refused_and_of_fifty_at_once_one_gets_it(
+async def test_a_taken_slug_is_refused_and_of_eight_at_once_one_gets_it(
     organizations: OrganizationServiceStub, people: People
 ) -> None:
     ada, slug = await people.person(), people.slug()
 
     request = pb.CreateOrganizationRequest(slug=slug)
-    creations = [code(organizations.CreateOrganization(request, metadata=ada.metadata)) for _ in range(50)]
-    assert sorted(await asyncio.gather(*creations)) == ["ALREADY_EXISTS"] * 49 + ["OK"]
+    creations = [code(organizations.CreateOrganization(request, metadata=ada.metadata)) for _ in range(8)]
+    assert sorted(await asyncio.gather(*creations)) == ["ALREADY_EXISTS"] * 7 + ["OK"]
     async with fails(Reason.SLUG_TAKEN):
         await organizations.CreateOrganization(pb.CreateOrganizationRequest(slug=slug), metadata=ada.metadata)
 
@@ -89,7 +89,7 @@ async def test_a_repeated_request_gets_the_first_response(
     ada, bo = await people.persons(2)
     request = pb.CreateOrganizationRequest(slug=people.slug(), request_id=str(uuid4()))
     responses = await asyncio.gather(
-        *[organizations.CreateOrganization(request, metadata=ada.metadata) for _ in range(20)]
+        *[organizations.CreateOrganization(request, metadata=ada.metadata) for _ in range(8)]
     )
     assert all(response == responses[0] for response in responses)
     other = pb.CreateOrganizationRequest(slug=people.slug(), request_id=request.request_id)
@@ -142,8 +142,8 @@ async def test_a_stale_etag_is_refused_and_nothing_is_lost(
         request = pb.UpdateOrganizationRequest(organization=change)
         return await code(organizations.UpdateOrganization(request, metadata=ada.metadata))
 
-    outcomes = await asyncio.gather(*[rename(f"name {n}") for n in range(10)])
-    assert sorted(outcomes) == ["ABORTED"] * 9 + ["OK"]
+    outcomes = await asyncio.gather(*[rename(f"name {n}") for n in range(8)])
+    assert sorted(outcomes) == ["ABORTED"] * 7 + ["OK"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -15,12 +15,16 @@ from protos.tenancy.v1 import organizations_pb2 as organizations
 from protos.tenancy.v1 import project_members_pb2 as project_members
 from protos.tenancy.v1 import projects_pb2 as projects
 from protos.tenancy.v1.roles_pb2 import OrgRole, ProjectRole
+from shared.caller import Caller, Person, set_caller
+from shared.database import Database, Tx
 from shared.reasons import Reason
+from tenancy_service.permissions import BUILT_IN
 from tenancy_service.permissions_file import read_permissions
-from tenancy_service.previews import MOST
+from tenancy_service.previews import MOST, Previews, Scope
 from tenantry.testing.pair import Pair, running_tenancy
 from tenantry.testing.people import AS_OPERATOR, Metadata, People, TestPerson
 from tests.calls import fails, outcome
+from tests.tenancy.races import execute
 from tests.tenancy.rpcs import METHODS, call, checks, everything_of
 
 
@@ -207,20 +211,23 @@ async def test_outsiders_learn_nothing_from_a_preview_nor_that_there_is_a_place(
         await call(pair.tenancy.channel, preview_of(act(w)), outsider.metadata)
 
 
-async def test_a_preview_waits_for_the_change_under_way_and_tells_of_what_comes_after_it(
-    pair: Pair, people: People
-) -> None:
+async def test_nobody_changes_the_organization_between_the_two_looks(pair: Pair, people: People) -> None:
     w = await world(people)
-    lock = "SELECT FROM organizations WHERE organization_id = %s FOR UPDATE"
-    change = "UPDATE organization_members SET role = 'GUEST' WHERE organization_id = %s AND user_id = %s"
-    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
-        await connection.execute(lock, (w.acme,))
-        # It runs into the lock and gives up: it has read nothing before.
-        async with fails(Reason.CONFLICT):
-            await call(pair.tenancy.channel, preview_of(remove("member")(w)), w.owner.metadata)
-        await connection.execute(change, (w.acme, w.member.user_id))
-    said = await call(pair.tenancy.channel, preview_of(remove("member")(w)), w.owner.metadata)
-    assert [change.organization_role_before for change in said.changes] == [OrgRole.ORG_ROLE_GUEST]
+    set_caller(Caller(Person(UUID(w.owner.user_id), UUID(w.owner.session_id))))
+    database = Database(pair.tenancy.database_url, pool_size=1, name="previews", constraint_errors={})
+    lock = "SELECT FROM organizations WHERE organization_id = %s FOR UPDATE NOWAIT"
+
+    async def act(_tx: Tx) -> members.RemoveOrganizationMemberResponse:
+        """It locks nothing, so that a lock is not its own."""
+        async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                await connection.execute(lock, (w.acme,))
+        return members.RemoveOrganizationMemberResponse()
+
+    said = await Previews(database, BUILT_IN).of(act, Scope(UUID(w.acme)))
+    assert said.change_count == 0
+    await database.close()
+    await execute(pair, lock, (w.acme,))
 
 
 async def test_a_deployments_own_permissions_are_told_too(pair: Pair, people: People, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ async def test_a_project_that_cannot_be_meant_is_refused(
     assert list(failure.fields) == fields
 
 
-def struct(**values: object) -> Struct:
+def struct(**values: str) -> Struct:
     made = Struct()
     made.update(values)
     return made

@@ -91,7 +91,7 @@ async def test_one_above_the_limit_is_refused(
 async def test_of_two_at_once_at_the_limit_one_gets_in(
     strict: grpc.aio.Channel, people: People, one_more: Adding, subject: str, there: int, setting: str
 ) -> None:
-    for _ in range(10):
+    for _ in range(5):
         ada = await people.person()
         acme = await people.organization(ada)
         for _ in range(LIMIT - there - 1):

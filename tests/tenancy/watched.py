@@ -143,12 +143,13 @@ class Watched(RuleBasedStateMachine):
         if not self.turn % 2:
             request.organization_id = places[0].organization_id
         expected = sorted(
-            (project.project_id, project_role(project.role(self.user(who))[0]), source(project.role(self.user(who))[1]))
+            (project.organization.organization_id, project.project_id, project_role(role), source(whence))
             for project in self.projects
-            if project.organization in places and project.is_there and project.role(self.user(who))[0] != "NONE"
+            for role, whence in [project.role(self.user(who))]
+            if project.organization in places and project.is_there and role != "NONE"
         )
         listed = self.walked(request, "projects", self.people[who].metadata)
-        assert [(each.project_id, each.role, each.source) for each in listed] == expected
+        assert [(each.organization_id, each.project_id, each.role, each.source) for each in listed] == expected
 
     def list_members(self, project: Project) -> None:
         request = project_members.ListProjectMembersRequest(project_id=project.project_id, page_size=2)

@@ -39,7 +39,9 @@ class CheckAccessRequest(_message.Message):
     session_token: _builtins.str
     """Services only: whose access; otherwise the session of the call's metadata."""
     user_id: _builtins.str
-    """Services only, instead of a session: whose roles. Nobody looks whether that user exists or is suspended."""
+    """Services only, instead of a session and of session_token: whose roles. Nobody looks whether that user exists or is
+    suspended, and identity is not asked.
+    """
     def __init__(
         self,
         *,
