@@ -98,12 +98,12 @@ class IdentityEvents:
         try:
             while (batch := await batches.next(LOOK)) is not None:
                 if batch:
-                    self._note_success()
                     has_told = True
                     if not has_begun:
                         await self._begin_anew()
                         has_begun = True
                     await self._apply(batch)
+                    self._note_success()
                 if has_begun:
                     await self._check_users()
                 await self._keep_turn()
@@ -144,8 +144,9 @@ class IdentityEvents:
                 raise
             for told in messages:
                 await self._apply_alone(told)
-        in_snapshot = any(told.type == "SNAPSHOT_USER" for told in messages)
-        self._stored_at = -math.inf if in_snapshot else time.monotonic()
+        if messages[-1].cursor is not None:
+            # The heartbeat that ends a snapshot is not to wait.
+            self._stored_at = -math.inf if messages[-1].type == "SNAPSHOT_USER" else time.monotonic()
 
     async def _apply_alone(self, told: Told) -> None:
         for _ in range(ATTEMPTS):

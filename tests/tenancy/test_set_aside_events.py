@@ -63,6 +63,7 @@ async def test_a_poisoned_event_is_set_aside_and_the_others_flow_on(
     people = People(alone)
     ada, bo, cy, di = await people.persons(4)
     acme = await people.organization(ada, MEMBER=[bo, cy, di])
+    await caught_up(alone, checks=True)
     make_fail(databases, alone, cy.user_id, times=ATTEMPTS)
     await delete(alone, bo, cy, di)
     assert await members(alone, acme) == {ada.user_id: "OWNER", cy.user_id: "MEMBER"}
@@ -83,6 +84,7 @@ async def test_an_event_that_fails_twice_is_applied_by_the_third_attempt(alone: 
     people = People(alone)
     ada, bo = await people.persons(2)
     acme = await people.organization(ada, MEMBER=bo)
+    await caught_up(alone, checks=True)
     make_fail(databases, alone, bo.user_id, times=ATTEMPTS - 1)
     await delete(alone, bo)
     assert await members(alone, acme) == {ada.user_id: "OWNER"}
