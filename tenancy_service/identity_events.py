@@ -5,8 +5,9 @@ within HOLD seconds, and whoever comes back late finds that its turn is over bef
 logged once, and tried again until it goes well; the calls of people do not wait for any of it.
 
 Without a cursor, or with one that has expired, it begins anew: all accounts as they are, and identity is asked about
-everybody who is known here, as the deleted ones are in no snapshot. CURSOR_INVALID is not taken for that: it may be the
-wrong identity, whose users are not ours. If it is the right one: `UPDATE identity_cursor SET cursor = NULL`.
+everybody who is known here, as the deleted ones are in no snapshot. An identity that knows none of them is not
+believed: it may be an empty or a wrong one, and every membership would go. For the same reason CURSOR_INVALID does not
+begin anew. If it is the right identity: `UPDATE identity_cursor SET cursor = NULL`.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ SOON, SELDOM = 0.1, 5.0  # seconds between two attempts, times 0.5 to 1.5
 KEEP_CURSOR = 30.0  # seconds between two heartbeats that are written down
 CHECKS = 200  # users that identity is asked about at once
 CHECK_SECONDS = 5.0
+ENOUGH_TO_TELL = 10  # members; fewer may well all have been deleted
 BEGIN_SECONDS = 120  # to note down all users there are
 ATTEMPTS = 3
 STOP_SECONDS = 5.0
@@ -41,6 +43,10 @@ NOT_NOW = {Reason.CONFLICT, Reason.DATABASE_BUSY, Reason.DATABASE_UNAVAILABLE, R
 
 class TurnOverError(Exception):
     """Another worker applies events by now."""
+
+
+class StrangersError(Exception):
+    """Identity knows nobody who is a member here."""
 
 
 class IdentityEvents:
@@ -120,6 +126,10 @@ class IdentityEvents:
 
     async def _begin_anew(self) -> None:
         """Now that the stream has its beginning: who was deleted before is found by asking, later on by an event."""
+        async with self._database.single_read() as tx:
+            newest = await users_to_check.list_newest_members(tx, limit=CHECKS)
+        if len(newest) >= ENOUGH_TO_TELL and not await self._identity.users(newest, CHECK_SECONDS):
+            raise StrangersError("it knows none of the members here; is IDENTITY_ADDRESS right?")
         async with self._in_turn() as tx:
             await take_longer(tx, BEGIN_SECONDS)
             await users_to_check.insert_all_users_to_check(tx)
@@ -205,7 +215,7 @@ class IdentityEvents:
 
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
-            expected = isinstance(error, StreamEndedError | ServiceError)
+            expected = isinstance(error, StreamEndedError | StrangersError | ServiceError)
             log.warning("identity's events cannot be followed", error=str(error), exc_info=None if expected else error)
         self._is_failing = True
 

@@ -17,7 +17,7 @@ def dies_with_parent(number: signal.Signals) -> Callable[[], None]:
     Start children from the main thread, so that this is the end of the process.
     """
     parent = os.getpid()
-    set_death_signal = _death_signal()
+    set_death_signal = death_signal()
 
     def before_exec() -> None:
         set_death_signal(number)
@@ -36,7 +36,7 @@ def stop_with_make() -> Callable[[], bool]:
     parent = os.getppid()
     if "MAKELEVEL" not in os.environ or program_name(parent) not in ("make", "gmake"):
         return lambda: False
-    _death_signal()(signal.SIGTERM)
+    death_signal()(signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
     caught = _catches_interrupts(parent)
@@ -52,7 +52,8 @@ def _catches_interrupts(pid: int) -> bool:
     return bool(signals >> (signal.SIGINT - 1) & 1)
 
 
-def _death_signal() -> Callable[[signal.Signals], None]:
+def death_signal() -> Callable[[signal.Signals], None]:
+    """Sets what this process gets when its parent's thread ends; kept over exec."""
     if sys.platform != "linux":
         return lambda _: None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

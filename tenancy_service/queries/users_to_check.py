@@ -22,6 +22,12 @@ async def insert_all_users_to_check(tx: Tx) -> None:
     await tx.execute(insert(c).from_select(["user_id"], except_(known, select(c.c.user_id))))
 
 
+async def list_newest_members(tx: Tx, *, limit: int) -> list[UUID]:
+    """Of all organizations."""
+    statement = select(m.c.user_id).distinct().order_by(m.c.user_id.desc()).limit(limit)
+    return [row.user_id for row in await many(tx, statement)]
+
+
 async def list_users_to_check(tx: Tx, *, limit: int) -> list[Row]:
     """Longest waiting first."""
     return await many(tx, select(c).order_by(c.c.check_id).limit(limit))

@@ -24,6 +24,7 @@ OVER_ALL_TENANTS = {"delete_past_purge_time", "list_organizations_after", "roles
     "upsert_user_names",
     "delete_user_names",
     "insert_all_users_to_check",
+    "list_newest_members",
     "list_users_to_check",
     "delete_users_to_check",
     "update_identity_holder",

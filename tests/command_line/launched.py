@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from tenantry.processes import dies_with_parent, is_alive
+from tenantry.processes import is_alive
 from tenantry.run_state import RunState
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,19 @@ def tenantry(folder: Path, *arguments: str, **more: str) -> "subprocess.Complete
         text=True,
         timeout=60,
     )
+
+
+# Ends with us, and takes interrupts, which whatever a background job starts would ignore. A program of its own and no
+# preexec_fn: between fork and exec a process that had gRPC's threads can crash.
+AS_IN_A_TERMINAL = """
+import os, signal, sys
+from tenantry.processes import death_signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+death_signal()(signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]):
+    os._exit(1)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass
@@ -70,12 +83,11 @@ class Launched:
 def launched(folder: Path, *, command: list[str] | None = None, **more: Any) -> Iterator[Launched]:
     """Read until it is ready or gone; ended with the block if the test did not."""
     process = subprocess.Popen(
-        command or [*COMMAND, "up"],
+        [sys.executable, "-c", AS_IN_A_TERMINAL, str(os.getpid()), *(command or [*COMMAND, "up"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=as_in_a_terminal(),
         **{"env": environment(folder), "cwd": PROJECT, **more},
     )
     with process:
@@ -98,17 +110,6 @@ def new_folder(environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tenantry-test-", dir=environment.get("TMPDIR")) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "data"
-
-
-def as_in_a_terminal() -> Callable[[], None]:
-    """Whoever runs the tests in the background has all they start ignore interrupts; people do not."""
-    ends_with_us = dies_with_parent(signal.SIGTERM)
-
-    def before_exec() -> None:
-        ends_with_us()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    return before_exec
 
 
 def all_gone(pids: Mapping[str, int], seconds: float = 10) -> bool:

@@ -130,6 +130,18 @@ async def test_a_cursor_of_another_identity_is_told_and_removes_nobody(alone: Ap
         assert await rows(alone.tenancy_url, CURSOR) == [(foreign,)]
 
 
+async def test_an_identity_that_knows_no_member_is_not_believed(alone: Apart, canaries: Canaries) -> None:
+    """An empty one, or one that is somebody else's: nobody is removed, and it is told."""
+    acme = uuid4()
+    await rows(alone.tenancy_url, INSERT_ORGANIZATION, acme)
+    for role in ["OWNER"] + ["MEMBER"] * (identity_events.ENOUGH_TO_TELL - 1):
+        await rows(alone.tenancy_url, INSERT_MEMBER, acme, uuid4(), role)
+    async with alone.tenancy() as pair:
+        await until_said(canaries, "it knows none of the members here")
+        assert len(await members(pair, str(acme))) == identity_events.ENOUGH_TO_TELL
+        assert await rows(alone.tenancy_url, CURSOR) == [(None,)]
+
+
 async def test_of_two_workers_one_applies_and_the_other_goes_on_when_it_stops(alone: Apart) -> None:
     async with alone.tenancy() as second:
         async with alone.tenancy() as first:
