@@ -4,10 +4,13 @@ BIN := .venv/bin
 OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check protos reset lock bench set-up set-up-dev
+# Two processes, each with a PostgreSQL and a pair of its own; a file's tests stay together.
+IN_TWO = --numprocesses 2 --dist loadfile
+
+.PHONY: help run demo test test-long check protos reset lock bench set-up set-up-dev
 
 help: ## list the targets
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-8s %s\n", name[1], $$2 }' Makefile
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-9s %s\n", name[1], $$2 }' Makefile
 
 run: set-up ## start both services on a PostgreSQL of their own, until Ctrl-C
 	@$(BIN)/tenantry up
@@ -16,7 +19,10 @@ demo: set-up ## the whole story in one screen, every answer checked
 	@$(BIN)/tenantry demo
 
 test: set-up-dev ## run all tests; some of them: make test OPTIONS="-k revoked"
-	@$(BIN)/pytest $(OPTIONS)
+	@$(BIN)/pytest $(IN_TWO) $(OPTIONS)
+
+test-long: set-up-dev ## the same, with 300 rounds of every race and 200 runs of the model of tenancy
+	@HYPOTHESIS_PROFILE=full $(BIN)/pytest $(IN_TWO) --timeout 1800 $(OPTIONS)
 
 check: set-up-dev ## format, lint, types, import rules, contracts, generated code, house rules
 	$(BIN)/ruff format --check .

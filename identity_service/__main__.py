@@ -5,6 +5,7 @@ import uvloop
 from identity_service.server import running
 from identity_service.settings import Settings
 from shared.log import set_up_logging
+from shared.metrics import serve_metrics
 from shared.server import serve
 from shared.settings import load
 
@@ -17,4 +18,6 @@ async def main(settings: Settings) -> None:
 if __name__ == "__main__":
     settings = load(Settings)
     set_up_logging("identity", settings.log_level)
+    if settings.metrics_address:
+        serve_metrics(settings.metrics_address)
     uvloop.run(main(settings))

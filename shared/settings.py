@@ -64,6 +64,7 @@ class CommonSettings(BaseSettings):
     session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
     trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
+    metrics_address: str = Field("", alias="METRICS_ADDRESS", pattern=r"^(.+:\d+)?$", examples=["127.0.0.1:9464"])
     reflection: Switch = Field(False, alias="REFLECTION", examples=["on"])
     batching: Switch = Field(True, alias="BATCHING", examples=["on"])
     gather_seconds: float = Field(0.0001, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0001"])

@@ -3,6 +3,7 @@
 import uvloop
 
 from shared.log import set_up_logging
+from shared.metrics import serve_metrics
 from shared.server import serve
 from shared.settings import load
 from tenancy_service.server import running
@@ -17,4 +18,6 @@ async def main(settings: Settings) -> None:
 if __name__ == "__main__":
     settings = load(Settings)
     set_up_logging("tenancy", settings.log_level)
+    if settings.metrics_address:
+        serve_metrics(settings.metrics_address)
     uvloop.run(main(settings))

@@ -25,6 +25,7 @@ from shared.reasons import Reason
 from tenancy_service import identity_effects
 from tenancy_service.identity_batches import Batches
 from tenancy_service.identity_client import IdentityClient, StreamEndedError, Told
+from tenancy_service.metrics import SET_ASIDE_EVENTS
 from tenancy_service.queries import identity_events, users_to_check
 
 HOLD = 5.0  # seconds that a turn lasts beyond the last sign of life
@@ -83,6 +84,7 @@ class IdentityEvents:
         """Follow until the stream ends or the worker stops; True if there was a stream, or another worker has it."""
         async with self._database.transaction() as tx:
             turn = await identity_events.update_identity_holder(tx, holder=self._me, seconds=HOLD)
+            await count_set_aside(tx)
         if turn is None:
             await self._pause(LOOK)
             return True
@@ -197,6 +199,7 @@ class IdentityEvents:
                 error=described(error),
             )
             await self._move_on(tx, [told])
+            await count_set_aside(tx)
         log.error("an event of identity is set aside", event_id=told.event_id, type=told.type, exc_info=error)
 
     @asynccontextmanager
@@ -228,6 +231,10 @@ class IdentityEvents:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds * SystemRandom().uniform(0.5, 1.5)):
                 await self._stopping.wait()
+
+
+async def count_set_aside(tx: Tx) -> None:
+    SET_ASIDE_EVENTS.set(await identity_events.count_set_aside_events(tx))
 
 
 def is_of_the_moment(error: Exception) -> bool:

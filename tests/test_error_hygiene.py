@@ -15,6 +15,7 @@ from tenancy_service.server import SERVICES as TENANCY
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, Metadata, People
 from tests.calls import read
+from tests.hostile import HOSTILE
 
 METHODS = {
     f"{service.full_name}/{method.name}": method for service in (*IDENTITY, *TENANCY) for method in service.methods
@@ -28,10 +29,6 @@ EXPECTED = {
 INSIDE = re.compile(
     r"psycopg|sqlalchemy|asyncio|grpc\.|google\.|Traceback|Exception|Error\b|\.py\b|SELECT |INSERT |uuid\.UUID"
 )
-HOSTILE = [
-    "\x00", "a\x00b", "'; DROP TABLE users; --", "%_%", "{0}{violations}%s", "\u202eevil", "\ud7ff\uffff", "🦊" * 30,
-    "../../etc/passwd", "<script>", "\r\nx-injected: 1", "null", "-1", "9" * 40, "x" * 5000,
-]  # fmt: skip
 
 
 def strings(message: Descriptor) -> Iterator[FieldDescriptor]:

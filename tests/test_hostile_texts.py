@@ -20,8 +20,9 @@ from tenancy_service.server import SERVICES as TENANCY
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import read
+from tests.hostile import HOSTILE
 from tests.tenancy.test_cross_tenant import Tenant, invitation, valid_request
-from tests.test_error_hygiene import EXPECTED, HOSTILE, INSIDE
+from tests.test_error_hygiene import EXPECTED, INSIDE
 
 METHODS = {
     f"{service.full_name}/{method.name}": method for service in (*IDENTITY, *TENANCY) for method in service.methods

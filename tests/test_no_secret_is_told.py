@@ -1,9 +1,10 @@
-"""After the whole suite: no password, token or sid stands in a log, an error, the audit, an event or an answer kept."""
+"""After the whole suite: no password, token or sid stands in a log, an error, the audit, an event or an answer kept.
 
-import re
+tests/conftest.py looks once more in each process that ran a part of it.
+"""
+
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from protos.identity.v1 import sessions_pb2 as pb
@@ -15,13 +16,9 @@ from tenantry.testing.people import AS_OPERATOR, Metadata, People
 from tests.calls import fails
 from tests.canaries import Canaries
 from tests.tenancy.inviting import Inviting, an_address
-from tests.test_error_hygiene import HOSTILE
+from tests.told import none_in_logs, none_in_tables
 
 PASSWORD = "canary-tulip-orbit-canyon-93"
-# Put into every field by the tests of hostile texts, those too whose values are told.
-NO_SECRETS = set(HOSTILE)
-# Every table but for those of identity where a sid belongs.
-TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('session', 'session_ended')"
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ async def test_the_logs_and_the_errors_hold_none(lived: Canaries) -> None:
     said = lived.said()
     assert said.count("SessionService/CreateSession") >= 3
     assert said.count("SIGN_IN_FAILED") >= 1
-    assert lived.found_in(said) - NO_SECRETS == set()
+    none_in_logs(lived)
 
 
 @pytest.mark.last
@@ -73,19 +70,8 @@ async def test_the_tables_hold_none_but_for_the_sid_itself(
     pair: Pair, lived: Canaries, service: str, table_of_secrets: str
 ) -> None:
     url = {"identity": pair.identity, "tenancy": pair.tenancy}[service].database_url
-    async with await psycopg.AsyncConnection.connect(url) as rows:
-        tables = [name for (name,) in await (await rows.execute(TABLES)).fetchall()]
-        assert {"audit_events", "events", "outbox_emails", "request_results", table_of_secrets} <= set(tables)
-        for table in tables:
-            stored = await (await rows.execute(f"SELECT t::text FROM {table} t")).fetchall()
-            text = "\n".join(row for (row,) in stored)
-            readable = text + "\n" + "\n".join(unhexed(word) for word in re.findall(r"\\x([0-9a-f]+)", text))
-            assert lived.found_in(readable) - NO_SECRETS == set(), table
-
-
-def unhexed(word: str) -> str:
-    """bytea, as messages are stored."""
-    return bytes.fromhex(word).decode("utf-8", "backslashreplace")
+    tables = await none_in_tables(url, lived)
+    assert {"audit_events", "events", "outbox_emails", "request_results", table_of_secrets} <= set(tables)
 
 
 async def test_a_secret_that_is_told_would_be_found(people: People) -> None:

@@ -80,10 +80,12 @@ class Launched:
 
 
 @contextmanager
-def launched(folder: Path, *, command: list[str] | None = None, **more: Any) -> Iterator[Launched]:
-    """Read until it is ready or gone; ended with the block if the test did not."""
+def launched(
+    folder: Path, *, command: list[str] | None = None, python: str = sys.executable, **more: Any
+) -> Iterator[Launched]:
+    """Read until it is ready or gone; ended with the block if the test did not. `python` is one that `user` may run."""
     process = subprocess.Popen(
-        [sys.executable, "-c", AS_IN_A_TERMINAL, str(os.getpid()), *(command or [*COMMAND, "up"])],
+        [python, "-B", "-c", AS_IN_A_TERMINAL, str(os.getpid()), *(command or [*COMMAND, "up"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

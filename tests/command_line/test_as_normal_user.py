@@ -40,6 +40,7 @@ def test_it_runs_as_a_normal_user(folder: Path, nobody: pwd.struct_passwd, pytho
     with launched(
         folder,
         command=[python, "-B", "-m", "tenantry", "up"],
+        python=python,
         env=environment(folder, PYTHONPATH=packages, HOME="/nonexistent"),
         user=nobody.pw_uid,
         group=nobody.pw_gid,

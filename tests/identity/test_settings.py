@@ -55,6 +55,7 @@ def test_the_defaults_are_those_of_the_design(monkeypatch: pytest.MonkeyPatch) -
         (",".join(token_urlsafe(48) for _ in range(6)), "6 secrets, 1 to 5 are allowed"),
         (" , ", "0 secrets"),
     ],
+    ids=["short", "short beside a good one", "sample", "regular", "twice", "too many", "none"],
 )
 def test_a_weak_secret_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, wrong: str

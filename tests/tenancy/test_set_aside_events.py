@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from protos.identity.v1.users_pb2 import User
 from shared.database import Database
@@ -71,6 +72,7 @@ async def test_a_poisoned_event_is_set_aside_and_the_others_flow_on(
     assert (type_, user_id, error) == ("USER_DELETED", cy.user_id, "InternalError_ XX000 ck_sample")
     async with database.single_read() as tx:
         assert await identity_events.count_set_aside_events(tx) == 1
+    assert REGISTRY.get_sample_value("tenantry_set_aside_events") == 1
     assert f'"event_id": "{event_id}", "type": "USER_DELETED"' in canaries.said()
     # What stood in its way is repaired.
     assert await apply_set_aside(database, event_id)
