@@ -5,7 +5,7 @@ OPTIONS ?=
 
 .DEFAULT_GOAL := help
 # Two processes, each with a PostgreSQL and a pair of its own; a file's tests stay together.
-IN_TWO = --numprocesses 2 --dist loadfile
+IN_TWO = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run demo test test-long check protos reset lock bench set-up set-up-dev
 
