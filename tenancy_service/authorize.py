@@ -33,6 +33,12 @@ async def organization(tx: Tx, caller: Caller, organization_id: UUID, permission
     return OrgRole[member.role]
 
 
+async def locked_organization(tx: Tx, caller: Caller, organization_id: UUID, permission: Permission) -> OrgRole | None:
+    """The same, true until commit, because the organization is locked first."""
+    await lock_organization(tx, caller, organization_id)
+    return await organization(tx, caller, organization_id, permission)
+
+
 async def project(
     tx: Tx, caller: Caller, project_id: UUID, permission: Permission, *, even_deleted: bool = False
 ) -> OnProject:

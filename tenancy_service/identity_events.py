@@ -84,7 +84,8 @@ class IdentityEvents:
         """Follow until the stream ends or the worker stops; True if there was a stream, or another worker has it."""
         async with self._database.transaction() as tx:
             turn = await identity_events.update_identity_holder(tx, holder=self._me, seconds=HOLD)
-            await count_set_aside(tx)
+            if turn is not None:
+                await count_set_aside(tx)
         if turn is None:
             await self._pause(LOOK)
             return True

@@ -39,8 +39,7 @@ class Inviting(Handlers):
             request_id = read.optional_uuid("request_id", request.request_id)
 
         async def create(tx: Tx) -> pb.CreateInvitationResponse:
-            await authorize.lock_organization(tx, caller, organization_id)
-            caller_role = await authorize.organization(tx, caller, organization_id, Permission.MEMBERS_INVITE)
+            caller_role = await authorize.locked_organization(tx, caller, organization_id, Permission.MEMBERS_INVITE)
             authorize.refuse_above(caller_role, OrgRole[role])
             await invited_projects.refuse_above(tx, caller, caller_role, organization_id, project_roles)
             key = user_names.comparable(email)
@@ -169,8 +168,7 @@ class Inviting(Handlers):
     async def _about_to_change(self, tx: Tx, caller: Caller, invitation_id: UUID) -> Row:
         """Under the organization's lock, by somebody who may invite for its role."""
         seen = await self._invitation(tx, invitation_id)
-        await authorize.lock_organization(tx, caller, seen.organization_id)
-        caller_role = await authorize.organization(tx, caller, seen.organization_id, Permission.MEMBERS_INVITE)
+        caller_role = await authorize.locked_organization(tx, caller, seen.organization_id, Permission.MEMBERS_INVITE)
         authorize.refuse_above(caller_role, OrgRole[seen.role])
         return await self._invitation(tx, invitation_id)  # anew: it may have changed before the lock
 

@@ -59,8 +59,7 @@ async def _end(tx: Tx, caller: Caller, origin: Origin, organization_id: UUID, us
     """Everybody may leave: one's own membership needs nothing but being there."""
     is_leaving = caller.is_user(user_id)
     needed = Permission.ORGANIZATION_READ if is_leaving else Permission.MEMBERS_REMOVE
-    await authorize.lock_organization(tx, caller, organization_id)
-    caller_role = await authorize.organization(tx, caller, organization_id, needed)
+    caller_role = await authorize.locked_organization(tx, caller, organization_id, needed)
     member = await memberships.member_of(tx, organization_id, user_id)
     authorize.refuse_above(caller_role, OrgRole[member.role])
     etags.check(member, etag)

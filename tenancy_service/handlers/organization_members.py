@@ -35,8 +35,7 @@ class Memberships(Handlers):
         user = (await self.parts.identity.users([user_id])).get(user_id)
 
         async def add(tx: Tx) -> pb.AddOrganizationMemberResponse:
-            await authorize.lock_organization(tx, caller, organization_id)
-            caller_role = await authorize.organization(tx, caller, organization_id, Permission.MEMBERS_UPDATE)
+            caller_role = await authorize.locked_organization(tx, caller, organization_id, Permission.MEMBERS_UPDATE)
             authorize.refuse_above(caller_role, OrgRole[role])
             await expiry.refuse_past(tx, expire_time)
             if user is None:
@@ -73,8 +72,7 @@ class Memberships(Handlers):
                 read.wrong("expire_time", OWNERS_HAVE_NONE)
 
         async def update(tx: Tx) -> pb.UpdateOrganizationMemberResponse:
-            await authorize.lock_organization(tx, caller, organization_id)
-            caller_role = await authorize.organization(tx, caller, organization_id, Permission.MEMBERS_UPDATE)
+            caller_role = await authorize.locked_organization(tx, caller, organization_id, Permission.MEMBERS_UPDATE)
             member = await memberships.member_of(tx, organization_id, user_id)
             role = wanted_role or member.role
             expire_time = wanted_end if "expire_time" in paths else member.expire_time

@@ -154,8 +154,7 @@ class OrganizationPlaces(Handlers):
 
 async def locked(tx: Tx, caller: Caller, organization_id: UUID, permission: Permission) -> tuple[Row, OrgRole | None]:
     """The organization until the transaction ends, and the role of a caller who may do this there."""
-    await authorize.lock_organization(tx, caller, organization_id)
-    role = await authorize.organization(tx, caller, organization_id, permission)
+    role = await authorize.locked_organization(tx, caller, organization_id, permission)
     row = await organizations.get_organization(tx, organization_id=organization_id)
     if row is None:
         raise ServiceError(Reason.PERMISSION_DENIED)

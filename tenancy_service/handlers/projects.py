@@ -35,8 +35,7 @@ class ProjectPlaces(Handlers):
             request_id = read.optional_uuid("request_id", request.request_id)
 
         async def create(tx: Tx) -> pb.CreateProjectResponse:
-            await authorize.lock_organization(tx, caller, organization_id)
-            role = await authorize.organization(tx, caller, organization_id, Permission.PROJECTS_CREATE)
+            role = await authorize.locked_organization(tx, caller, organization_id, Permission.PROJECTS_CREATE)
             await quotas.one_more_project(tx, self.parts.settings, organization_id)
             row = await projects.insert_project(
                 tx,

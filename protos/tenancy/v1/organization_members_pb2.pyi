@@ -51,7 +51,7 @@ class OrganizationMember(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """From then on it counts for nothing. Empty: never. The last owner without one has none."""
+        """From then on it counts for nothing. Empty: never; an OWNER has none."""
 
     def __init__(
         self,
