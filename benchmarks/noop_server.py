@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import uvloop
 
+from shared.handover import start_grpc
 from shared.server import OPTIONS
 
 
@@ -15,6 +16,7 @@ async def nothing(_request: bytes, _context: object) -> bytes:
 
 
 async def main(address: str) -> None:
+    start_grpc()
     handler: Any = grpc.unary_unary_rpc_method_handler(nothing)
     server = grpc.aio.server(options=list(OPTIONS.items()))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("floor.v1.Floor", {"Nothing": handler}),))

@@ -32,8 +32,8 @@ class Batcher(Generic[Question, Answer]):
         *,
         timeout: float,
         most: int = 1000,
-        gather: float = 0.0001,
-        gather_most: float = 0.003,
+        gather: float = 0.0002,
+        gather_most: float = 0.008,
         batching: bool = True,
     ) -> None:
         self._answer_all, self._failed = answer_all, failed

@@ -28,8 +28,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Guard(grpc.aio.ServerInterceptor):
     """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once.
 
-    `hot` are unary RPCs called so often that a log line for each would cost more than the answer, and that need no timer of
-    their own: whatever they wait for has one (shared/batcher.py).
+    `hot` are unary RPCs called so often that a log line for each would cost more than the answer, and that need
+    no timer of their own: whatever they wait for has one (shared/batcher.py).
     """
 
     def __init__(self, policy: Policy, authentication: Authentication, hot: frozenset[str] = frozenset()) -> None:

@@ -47,7 +47,7 @@ SELECT m.role, pm.role, o.default_project_role
 
 
 class Place(NamedTuple):
-    """Whose roles, where; one of the two ids or both. UUIDs as text: objects of them would cost more than the answer."""
+    """Whose roles, where; one of the two ids or both. As text: UUID objects would cost more than the answer."""
 
     user_id: str
     organization_id: str | None
