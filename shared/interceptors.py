@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from shared.access_rules import Policy, Rule
 from shared.authentication import Authentication
+from shared.call_metrics import UNKNOWN, Measured
 from shared.caller import set_caller
 from shared.deadline import set_deadline
 from shared.errors import ServiceError, to_status
@@ -70,9 +71,10 @@ class Guard(grpc.aio.ServerInterceptor):
         }[kind]
         rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
         decode_any = decoded_each if handler.request_streaming else decoded
+        measured = Measured(method, is_stream=handler.response_streaming)
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(self, method, rule, quiet, context):
+            async with Call(self, method, measured, rule, quiet, context):
                 request = decode_any(decode, data)
                 left = context.time_remaining()
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
@@ -82,7 +84,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(data: Any, context: Context) -> None:
             # Not a generator: gRPC leaves one that is cancelled while it sends to the garbage collector.
-            async with Call(self, method, rule, quiet, context, is_stream=True):
+            async with Call(self, method, measured, rule, quiet, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -102,14 +104,22 @@ class Guard(grpc.aio.ServerInterceptor):
 
 
 class Call:
-    """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
+    """The time of one RPC: authentication as it begins; as it ends its measures, the log line, the error's status."""
 
-    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_method", "_quiet", "_rule", "_start")
+    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_measured", "_method", "_quiet", "_rule", "_start")
 
     def __init__(
-        self, guard: Guard, method: str, rule: Rule, quiet: bool, context: Context, *, is_stream: bool = False
+        self,
+        guard: Guard,
+        method: str,
+        measured: Measured,
+        rule: Rule,
+        quiet: bool,
+        context: Context,
+        *,
+        is_stream: bool = False,
     ) -> None:
-        self._guard, self._method, self._rule = guard, method, rule
+        self._guard, self._method, self._measured, self._rule = guard, method, measured, rule
         self._quiet, self._context, self._is_stream = quiet, context, is_stream
         self._caller: Any = None
 
@@ -151,6 +161,7 @@ class Call:
 
     def _log(self, code: str, reason: str | None = None) -> None:
         seconds = time.perf_counter() - self._start
+        self._measured.ended(code, seconds, reason)
         if self._quiet and reason is None and seconds < SLOW:
             return
         caller = self._caller
@@ -188,6 +199,7 @@ async def send(context: Context, response: Any) -> None:
 
 async def _unknown_method(_requests: Any, context: Any) -> None:
     """As a stream: one that reads a first message would wait for ever for a caller who sends none."""
+    UNKNOWN.ended(Reason.METHOD_UNKNOWN.value.code.name, 0.0, Reason.METHOD_UNKNOWN.name)
     await context.abort_with_status(to_status(ServiceError(Reason.METHOD_UNKNOWN)))
 
 
