@@ -16,6 +16,7 @@ from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
 from identity_service.mail.compose import Composer
 from identity_service.mail.texts import Template
+from identity_service.metrics import PASSWORD_CALLS
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
@@ -43,6 +44,7 @@ from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.readiness import Readiness
 from shared.request_results import RequestResults
+from shared.sampling import keep_sampling
 from shared.server import Server
 from shared.tidy import keep_tidy
 
@@ -111,10 +113,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless))
+    guard = Guard(POLICY, authentication, QUIET)
+    sampling = asyncio.create_task(keep_sampling(guard, database, (PASSWORD_CALLS, lambda: passwords.calls_under_way)))
     mails.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            guard,
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,
@@ -124,6 +128,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         )
     finally:
         tidying.cancel()
+        sampling.cancel()
         await mails.close()
         await touches.close()
         passwords.close()

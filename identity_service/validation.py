@@ -30,6 +30,7 @@ class Validation:
         self._batcher: Batcher[str, ValidSession] = Batcher(
             self._answers,
             failure,
+            name="sessions",
             timeout=TIMEOUT,
             gather=settings.gather_seconds,
             gather_most=settings.gather_most_seconds,
@@ -37,7 +38,7 @@ class Validation:
         )
         # Here one question is a whole batch, which waits for no other.
         self._batches: Batcher[Sequence[str], list[Answer]] = Batcher(
-            self._answer_batches, failure, timeout=TIMEOUT, batching=False
+            self._answer_batches, failure, name="session_batches", timeout=TIMEOUT, batching=False
         )
 
     async def session(self, token: str) -> ValidSession:

@@ -7,11 +7,13 @@ question.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
 from shared.errors import ServiceError
+from shared.worker_metrics import BATCH_QUESTIONS, BATCH_SECONDS
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -23,6 +25,7 @@ class Batcher(Generic[Question, Answer]):
 
     A batch that fails or outlasts `timeout` seconds is refused as a whole with what `failed` makes: closed,
     never an old answer. `gather` is seconds per question of the last batch, `gather_most` its limit.
+    Measured under its `name`.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Batcher(Generic[Question, Answer]):
         answer_all: Callable[[list[Question]], Coroutine[Any, Any, Sequence[Answer | ServiceError]]],
         failed: Callable[[BaseException], ServiceError],
         *,
+        name: str,
         timeout: float,
         most: int = 1000,
         gather: float = 0.0001,
@@ -40,6 +44,10 @@ class Batcher(Generic[Question, Answer]):
         self._timeout, self._most = timeout, most
         self._gather, self._gather_most = gather, gather_most
         self._batching = batching
+        self._count_questions, self._time_trip = (
+            BATCH_QUESTIONS.labels(name).observe,
+            BATCH_SECONDS.labels(name).observe,
+        )
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -79,10 +87,13 @@ class Batcher(Generic[Question, Answer]):
         return batch
 
     async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        self._count_questions(len(batch))
+        begin = time.perf_counter()
         trip = self._start(self._answer_all([question for question, _ in batch]))
         try:
             # Not wait_for(): a frozen socket would hold it far beyond its timeout.
             done, _ = await asyncio.wait({trip}, timeout=self._timeout)
+            self._time_trip(time.perf_counter() - begin)
             if not done:
                 raise TimeoutError
             answered = list(zip(batch, trip.result(), strict=True))  # all counted before the first is given out

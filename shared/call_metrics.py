@@ -8,7 +8,9 @@ CALL_SECONDS = Histogram(
     "tenantry_call_seconds", "Time of a unary call, by how it ended.", ("method", "code"), buckets=SECONDS
 )
 STREAMS_ENDED = Counter(
-    "tenantry_streams_ended_total", "Streams that ended, by how; they last as long as their readers.", ("method", "code")
+    "tenantry_streams_ended_total",
+    "Streams that ended, by how; they last as long as their readers.",
+    ("method", "code"),
 )
 CALL_FAILURES = Counter(
     "tenantry_call_failures_total", "Calls and streams that were refused or failed.", ("method", "code", "reason")

@@ -49,6 +49,7 @@ class Checks:
         self._batcher: Batcher[Question, Answer] = Batcher(
             self.answer_all,
             batch_failed,
+            name="checks",
             timeout=BATCH_TIMEOUT,
             most=MOST,
             gather=settings.gather_seconds,

@@ -37,6 +37,7 @@ from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.readiness import Readiness
 from shared.request_results import RequestResults
+from shared.sampling import keep_sampling
 from shared.server import Server
 from shared.tidy import keep_tidy
 from tenancy_service.access_policy import POLICY
@@ -127,12 +128,14 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
+    guard = Guard(POLICY, authentication, QUIET)
+    sampling = asyncio.create_task(keep_sampling(guard, database))
     mails.start()
     identity_events = IdentityEvents(database, identity)
     identity_events.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            guard,
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,
@@ -142,6 +145,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         )
     finally:
         tidying.cancel()
+        sampling.cancel()
         await mails.close()
         await identity_events.close()
         await identity.close()
