@@ -33,6 +33,7 @@ from protos.identity.v1.factors_pb2_grpc import add_FactorServiceServicer_to_ser
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -62,6 +63,20 @@ QUIET = frozenset(
         "grpc.health.v1.Health/Check",
     }
 )
+# Whole applications wait for these; the second is how tenancy asks.
+FIRST = ("identity.v1.SessionService/ValidateSession", "identity.v1.SessionService/BatchValidateSessions")
+# Counted elsewhere: streams in shared/event_streams.py, those that hash in identity_service/passwords.py.
+UNLIMITED = frozenset(
+    {
+        "identity.v1.EventService/StreamEvents",
+        "identity.v1.SessionService/CreateSession",
+        "identity.v1.SessionService/RefreshSession",
+        "identity.v1.UserService/SignUp",
+        "identity.v1.UserService/ChangePassword",
+        "identity.v1.UserService/FinishPasswordReset",
+        "identity.v1.UserService/CreateUser",
+    }
+)
 
 
 @asynccontextmanager
@@ -80,6 +95,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     validation = Validation(database, touches, settings)
     passwords = Passwords()
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(dict.fromkeys(FIRST, most), unlimited=UNLIMITED, others=most // FEWER)
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -114,7 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            Guard(POLICY, authentication, QUIET, admission),
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,

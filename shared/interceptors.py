@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from shared.access_rules import Policy, Rule
+from shared.admission import Admission, Crowd
 from shared.authentication import Authentication
 from shared.caller import set_caller
 from shared.deadline import set_deadline
@@ -28,9 +29,16 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Guard(grpc.aio.ServerInterceptor):
     """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once."""
 
-    def __init__(self, policy: Policy, authentication: Authentication, quiet: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        authentication: Authentication,
+        quiet: frozenset[str] = frozenset(),
+        admission: Admission | None = None,
+    ) -> None:
         self._policy = policy
         self.authentication = authentication
+        self.admission = admission or Admission()
         self._quiet = quiet
         self._wrapped: dict[str, Handler] = {}
         self.calls_under_way = 0
@@ -58,7 +66,7 @@ class Guard(grpc.aio.ServerInterceptor):
             if handler is None or method not in self._policy:
                 return grpc.stream_stream_rpc_method_handler(_unknown_method)
             wrapped = self._wrapped[path] = self._wrap(method, handler)
-        return wrapped
+        return self.admission.refusal(path) or wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         kind = (handler.request_streaming, handler.response_streaming)
@@ -69,10 +77,11 @@ class Guard(grpc.aio.ServerInterceptor):
             (True, True): handler.stream_stream,
         }[kind]
         rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
+        crowd = self.admission.crowd(method)
         decode_any = decoded_each if handler.request_streaming else decoded
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(self, method, rule, quiet, context):
+            async with Call(self, method, rule, quiet, crowd, context):
                 request = decode_any(decode, data)
                 left = context.time_remaining()
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
@@ -82,7 +91,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(data: Any, context: Context) -> None:
             # Not a generator: gRPC leaves one that is cancelled while it sends to the garbage collector.
-            async with Call(self, method, rule, quiet, context, is_stream=True):
+            async with Call(self, method, rule, quiet, crowd, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -104,11 +113,20 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
 
-    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_method", "_quiet", "_rule", "_start")
+    __slots__ = ("_caller", "_context", "_crowd", "_guard", "_is_stream", "_method", "_quiet", "_rule", "_start")
 
     def __init__(
-        self, guard: Guard, method: str, rule: Rule, quiet: bool, context: Context, *, is_stream: bool = False
+        self,
+        guard: Guard,
+        method: str,
+        rule: Rule,
+        quiet: bool,
+        crowd: Crowd,
+        context: Context,
+        *,
+        is_stream: bool = False,
     ) -> None:
+        self._crowd = crowd
         self._guard, self._method, self._rule = guard, method, rule
         self._quiet, self._context, self._is_stream = quiet, context, is_stream
         self._caller: Any = None
@@ -116,6 +134,7 @@ class Call:
     async def __aenter__(self) -> None:
         self._start = time.perf_counter()
         self._guard.calls_under_way += 1
+        self._crowd.under_way += 1
         self._guard.streams_under_way += self._is_stream
         try:
             metadata = self._context.invocation_metadata() or ()
@@ -132,6 +151,7 @@ class Call:
 
     async def _end(self, error: BaseException | None) -> None:
         self._guard.calls_under_way -= 1
+        self._crowd.under_way -= 1
         self._guard.streams_under_way -= self._is_stream
         if error is None:
             self._log("OK")

@@ -27,6 +27,7 @@ from protos.tenancy.v1.organizations_pb2_grpc import add_OrganizationServiceServ
 from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceServicer_to_server
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -96,6 +97,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails = Worker.of(settings, database, outbox, Composer(settings))
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(
+        {"tenancy.v1.AccessService/CheckAccess": most, "tenancy.v1.AccessService/BatchCheckAccess": most // FEWER},
+        unlimited=frozenset({"tenancy.v1.EventService/StreamEvents"}),
+        others=most // FEWER,
+    )
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -132,7 +139,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     identity_events.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            Guard(POLICY, authentication, QUIET, admission),
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,
