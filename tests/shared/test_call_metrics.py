@@ -14,11 +14,12 @@ from protos.identity.v1.events_pb2_grpc import EventServiceStub
 from protos.tenancy.v1.access_pb2 import CheckAccessRequest
 from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
 from shared.access_rules import INFRASTRUCTURE
+from shared.admission import Admission
 from shared.authentication import Authentication
 from shared.database import Database
 from shared.interceptors import Guard
 from shared.reasons import Reason
-from shared.sampling import MEMORY, sample
+from shared.sampling import MEMORY, count_overloaded, sample
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People
 from tests.calls import fails
@@ -132,6 +133,17 @@ async def test_connections_in_use_calls_under_way_and_memory_are_as_they_are(pai
     await database.close()
     if MEMORY.exists():
         assert 20e6 < (REGISTRY.get_sample_value("tenantry_worker_resident_memory_bytes") or 0) < 2e9
+
+
+def test_a_call_that_admission_refused_is_counted_once() -> None:
+    admission = Admission(others=0)
+    admission.crowd(CHECK)
+    overloaded, counted = Since("calls_overloaded_total"), 0
+    for refused in (3, 0, 2):
+        for _ in range(refused):
+            assert admission.refusal(f"/{CHECK}") is not None
+        counted = count_overloaded(admission, counted)
+    assert overloaded.grown() == 5
 
 
 @pytest.mark.last
