@@ -46,7 +46,7 @@ class Passwords:
         self._hasher = PasswordHasher(TIME, MEMORY, PARALLELISM)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords", initializer=give_way)
         self._turns = asyncio.Semaphore(TURNS)
-        self._under_way = 0
+        self.calls_under_way = 0
         self._places = threading.Semaphore(THREADS + WAITING)
         self._dummy = self._hasher.hash(secrets.token_urlsafe())
 
@@ -67,14 +67,14 @@ class Passwords:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """For the whole of a public call that hashes: waits for its turn. HASHING_BUSY at once when too many wait."""
-        if self._under_way >= THREADS + WAITING:
+        if self.calls_under_way >= THREADS + WAITING:
             raise busy()
-        self._under_way += 1
+        self.calls_under_way += 1
         try:
             async with self._turns:
                 yield
         finally:
-            self._under_way -= 1
+            self.calls_under_way -= 1
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether a hash has other than the current parameters, or came from another system."""

@@ -33,6 +33,7 @@ class Validation:
         self._batcher: Batcher[str, ValidSession] = Batcher(
             partial(self._answers, queries.list_valid_sessions),
             failure,
+            name="sessions",
             timeout=TIMEOUT,
             gather=settings.gather_seconds,
             gather_most=settings.gather_most_seconds,
@@ -40,7 +41,7 @@ class Validation:
         )
         # Here one question is a whole batch, which waits for no other.
         self._batches: Batcher[tuple[ListValid, Sequence[str]], list[Any]] = Batcher(
-            self._answer_batches, failure, timeout=TIMEOUT, batching=False
+            self._answer_batches, failure, name="session_batches", timeout=TIMEOUT, batching=False
         )
 
     async def session(self, token: str) -> ValidSession:

@@ -7,11 +7,13 @@ question.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from shared.errors import ServiceError
+from shared.worker_metrics import BATCH_QUESTIONS, BATCH_SECONDS
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -23,6 +25,7 @@ class Batcher(Generic[Question, Answer]):
 
     A batch that fails or outlasts `timeout` seconds is refused as a whole with what `failed` makes: closed,
     never an old answer. `gather` is seconds per question of the last batch, `gather_most` its limit.
+    Measured under its `name`.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Batcher(Generic[Question, Answer]):
         answer_all: Callable[[list[Question]], Coroutine[Any, Any, Sequence[Answer | ServiceError]]],
         failed: Callable[[BaseException], ServiceError],
         *,
+        name: str,
         timeout: float,
         most: int = 1000,
         gather: float = 0.0002,
@@ -40,6 +44,10 @@ class Batcher(Generic[Question, Answer]):
         self._timeout, self._most = timeout, most
         self._gather, self._gather_most = gather, gather_most
         self._batching = batching
+        self._count_questions, self._time_trip = (
+            BATCH_QUESTIONS.labels(name).observe,
+            BATCH_SECONDS.labels(name).observe,
+        )
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -82,8 +90,9 @@ class Batcher(Generic[Question, Answer]):
 
     async def _answer(self, batch: Batch[Question, Answer]) -> None:
         """One trip. It is not waited for beyond its timeout, as a frozen socket ignores being cancelled for long."""
-        trip = asyncio.current_task()
+        trip, begin = asyncio.current_task(), time.perf_counter()
         assert trip is not None
+        self._count_questions(len(batch))
         timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, trip, batch)
         try:
             answers = await self._answer_all([question for question, _ in batch])
@@ -95,6 +104,7 @@ class Batcher(Generic[Question, Answer]):
             return
         finally:
             timer.cancel()
+            self._time_trip(time.perf_counter() - begin)
         for (_, future), answer in answered:
             if future.done():
                 continue

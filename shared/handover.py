@@ -9,9 +9,9 @@ import grpc
 def start_grpc() -> None:
     """Call it in the main thread, inside the event loop and before any channel or server is made.
 
-    gRPC collects finished operations in a thread that wakes some six times a call and each time, on a busy machine,
-    pushes the event loop off its core for a moment. Under Linux's batch policy a thread that wakes waits for its turn: the loop
-    gets operations by the dozen, and a call costs a quarter less. On a free core nothing changes.
+    gRPC collects finished operations in a thread that wakes some six times a call and each time, on a busy
+    machine, pushes the event loop off its core for a moment. Under Linux's batch policy a thread that wakes waits for
+    its turn: the loop gets operations by the dozen. On a free core nothing changes.
     """
     if sys.platform != "linux":
         return

@@ -50,6 +50,7 @@ class Checks:
         self._batcher: Batcher[Question, Answer] = Batcher(
             self.answer_all,
             batch_failed,
+            name="checks",
             timeout=BATCH_TIMEOUT,
             most=MOST,
             gather=settings.gather_seconds,
@@ -58,7 +59,7 @@ class Checks:
         )
         # Here one question is a whole batch, which waits for no other.
         self._batches: Batcher[list[Question], list[Answer | ServiceError]] = Batcher(
-            self._answer_batches, batch_failed, timeout=BATCH_TIMEOUT, batching=False
+            self._answer_batches, batch_failed, name="check_batches", timeout=BATCH_TIMEOUT, batching=False
         )
         self.ask = self._batcher.ask
         self.ask_all = self._batches.ask
