@@ -26,7 +26,15 @@ from shared.mail import outbox_emails as mails
 from shared.request_results import RequestResults
 from tenancy_service.queries import upkeep
 from tenancy_service.queries.access import Place
-from tenancy_service.tables import event_epoch, events, invitations, organizations, outbox_emails, projects, request_results
+from tenancy_service.tables import (
+    event_epoch,
+    events,
+    invitations,
+    organizations,
+    outbox_emails,
+    projects,
+    request_results,
+)
 
 BY_TYPE: dict[Any, Callable[[], Any]] = {
     UUID: uuid4,
@@ -46,7 +54,7 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "places": lambda: [Place(uuid4(), uuid4(), uuid4()), Place(uuid4(), uuid4(), None)],
     "project_roles": lambda: {uuid4(): "VIEWER"},
     "names": lambda: [{"user_id": uuid4(), "email_key": "a@example.com", "name_key": "a"}],
-    "values": lambda: {},
+    "values": dict,
     "changes": lambda: {"display_name": "a"},
     "public_metadata": dict,
     "upsert_override.values": lambda: {"role": "VIEWER", "expire_time": None},
@@ -157,9 +165,7 @@ async def _make_rows(tx: Tx) -> None:
     new = {"invitation_id": uuid4(), "email": "", "email_key": "", "role": "MEMBER", "expire_time": func.now()}
     await tx.execute(invitations.insert().values(organization_id=key["organization_id"], **new))
     about = {"organization_id": key["organization_id"], "invitation_id": new["invitation_id"]}
-    await mails.insert_outbox_email(
-        tx, outbox_emails, email_id=uuid4(), template="", address="", about=about, shown={}
-    )
+    await mails.insert_outbox_email(tx, outbox_emails, email_id=uuid4(), template="", address="", about=about, shown={})
 
 
 async def _clear_away(tx: Tx) -> None:
@@ -177,9 +183,7 @@ async def _send_mail(tx: Tx) -> None:
 
 async def _put_mail(tx: Tx) -> None:
     about = {"organization_id": uuid4(), "invitation_id": uuid4()}
-    await mails.insert_outbox_email(
-        tx, outbox_emails, email_id=uuid4(), template="", address="", about=about, shown={}
-    )
+    await mails.insert_outbox_email(tx, outbox_emails, email_id=uuid4(), template="", address="", about=about, shown={})
 
 
 async def _read_events(database: Database) -> None:

@@ -1,7 +1,8 @@
 """Tenancy's tables once more, distributed: each that has an organization_id in parts, by its hash.
 
-PostgreSQL itself then says which statements stay in one part: the planner leaves out all others only where the statement
-carries the key. Its partitioned tables have the rule that distributed ones have too: a unique constraint contains the key.
+PostgreSQL itself then says which statements stay in one part: the planner leaves out all others only where the
+statement carries the key. Its partitioned tables have the rule that distributed ones have too: a unique constraint
+contains the key.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tenantry.testing.databases import Databases
 
 KEY = "organization_id"
 PARTS = 2  # a statement reads one of them or all
+PART = f"CREATE TABLE {{0}}_{{1}} PARTITION OF {{0}} FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {{1}})"
 READING = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 EPOCH = "CREATE FUNCTION current_event_epoch() RETURNS integer LANGUAGE sql STABLE AS 'SELECT 1'"
 DISTRIBUTED = {name for name, table in metadata.tables.items() if KEY in table.c}
@@ -29,10 +31,7 @@ def make(databases: Databases) -> str:
         if table.name in DISTRIBUTED:
             copy.dialect_options["postgresql"]["partition_by"] = f"HASH ({KEY})"
             _make_keys_fit(copy)
-            parts += [
-                f"CREATE TABLE {copy.name}_{n} PARTITION OF {copy.name} FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {n})"
-                for n in range(PARTS)
-            ]
+            parts += [PART.format(copy.name, n) for n in range(PARTS)]
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
         connection.execute(text(EPOCH))
@@ -51,7 +50,7 @@ def _make_keys_fit(table: Table) -> None:
         if isinstance(unique, PrimaryKeyConstraint):
             for column in table.columns:
                 column.primary_key = False  # or it warns of what is replaced
-            table.append_constraint(PrimaryKeyConstraint(KEY, *columns(unique), name=unique.name))
+            table.append_constraint(PrimaryKeyConstraint(KEY, *columns(unique), name=str(unique.name)))
         elif isinstance(unique, UniqueConstraint):
             table.constraints.discard(unique)
         else:
@@ -73,7 +72,7 @@ def everywhere(connection: "psycopg.Connection[Any]", statement: str, values: An
     """The tables of which the statement reads or writes all parts, as the planner says for these values."""
     if not statement.lstrip().startswith(READING):
         return set()
-    row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", values).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", values).fetchone()
     assert row is not None
     named = set(relations(row[0]))
     return {table for table in DISTRIBUTED if {f"{table}_{n}" for n in range(PARTS)} <= named}
