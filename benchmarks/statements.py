@@ -152,28 +152,32 @@ async def show_checks(found: Databases, admin: Connection, people: list[tuple[st
         )
         for sid, place in people
     ]
-    print("\n| in flight | questions in a batch | statements a check | rows | pages | us in PostgreSQL | its CPU us |")
-    print("|---|---|---|---|---|---|---|")
-    with services(found, secret) as address:
+    print(
+        "\n| in flight | questions in a batch | statements a check | rows | pages | us in PostgreSQL | its CPU us |",
+        end="",
+    )
+    print(" identity's CPU us | tenancy's CPU us |\n|---|---|---|---|---|---|---|---|---|")
+    with services(found, secret) as (address, workers):
         async with grpc.aio.insecure_channel(address) as channel:
             check = AccessServiceStub(channel).CheckAccess
             await run(check, requests, 8, 1)  # the first minute's touches are written
             for in_flight in IN_FLIGHT:
                 admin.execute("SELECT pg_stat_statements_reset()")
-                before = cpu(backends(admin))
+                before = [cpu(pids) for pids in (backends(admin), *workers)]
                 calls = await run(check, requests, in_flight, seconds)
-                used = cpu(backends(admin)) - before
+                after = [cpu(pids) for pids in (backends(admin), *workers)]
+                used = [(end - begin) * 1e6 / calls for begin, end in zip(before, after, strict=True)]
                 both = [sum(each) / calls for each in zip(*(counted(admin, s) for s in SERVICES), strict=True)]
                 print(
                     f"| {in_flight} | {2 / both[0]:.1f} | {both[0]:.3f} | {both[1]:.2f} | {both[2]:.1f} "
-                    f"| {both[3]:.1f} | {used * 1e6 / calls:.1f} |"
+                    f"| {both[3]:.1f} | {' | '.join(f'{each:.0f}' for each in used)} |"
                 )
             show_connections(admin)
 
 
 @contextmanager
-def services(found: Databases, secret: str) -> Iterator[str]:
-    """The address of tenancy."""
+def services(found: Databases, secret: str) -> Iterator[tuple[str, list[list[int]]]]:
+    """The address of tenancy, and the process of each."""
     one, other = (f"127.0.0.1:{free_port()}" for _ in range(2))
     identity = {
         "DATABASE_URL": found.service_url("identity", "identity"),
@@ -192,7 +196,7 @@ def services(found: Databases, secret: str) -> Iterator[str]:
     try:
         for address in (one, other):
             wait_for(address)
-        yield other
+        yield other, [[process.pid] for process in processes]
     finally:
         for process in processes:
             process.terminate()
