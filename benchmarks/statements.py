@@ -23,7 +23,7 @@ from benchmarks import table_sizes, write_costs
 from benchmarks.table_sizes import IDENTITY, TENANCY, Connection, sid_of
 from benchmarks.world import start, wait_for
 from identity_service import tokens
-from identity_service.queries.validation import list_valid_sessions
+from identity_service.queries.validation import list_owners
 from protos.tenancy.v1.access_pb2 import CheckAccessRequest, CheckAccessResponse
 from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
 from shared.database import Database
@@ -88,7 +88,7 @@ def read_people(found: Databases) -> list[tuple[str, Place]]:
     """Sids with a place where their user is a member."""
     query = "SELECT user_id, organization_id, project_id FROM project_members ORDER BY md5(user_id::text) LIMIT %s"
     with psycopg.connect(found.postgres.url("tenancy")) as tenancy:
-        return [(sid_of(user), Place(user, *place)) for user, *place in tenancy.execute(query, [PEOPLE]).fetchall()]
+        return [(sid_of(row[0]), Place(*map(str, row))) for row in tenancy.execute(query, [PEOPLE]).fetchall()]
 
 
 async def show_batches(found: Databases, admin: Connection, people: list[tuple[str, Place]], seconds: float) -> None:
@@ -100,7 +100,7 @@ async def show_batches(found: Databases, admin: Connection, people: list[tuple[s
             sids = [sid for sid, _ in people[:size]]
 
             async def validate(sids: list[str] = sids) -> int:
-                return len(await list_valid_sessions(database, sids=sids, touch_every=timedelta(days=1)))
+                return len(await list_owners(database, sids=sids, touch_every=timedelta(days=1)))
 
             await show_batch(admin, "identity", "sessions", size, validate, seconds)
     async with hot(found, "tenancy") as database:
@@ -108,7 +108,7 @@ async def show_batches(found: Databases, admin: Connection, people: list[tuple[s
             places = [place for _, place in people[:size]]
 
             async def read(places: list[Place] = places) -> int:
-                return sum(roles.organization_role is not None for roles in await roles_in_places(database, places))
+                return sum(role is not None for role, _, _ in await roles_in_places(database, places))
 
             await show_batch(admin, "tenancy", "roles", size, read, seconds)
 

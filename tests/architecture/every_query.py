@@ -51,7 +51,7 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "role": lambda: "MEMBER",
     "state": lambda: "REVOKED",
     "etag": lambda: "1",
-    "places": lambda: [Place(uuid4(), uuid4(), uuid4()), Place(uuid4(), uuid4(), None)],
+    "places": lambda: [Place(str(uuid4()), str(uuid4()), str(uuid4())), Place(str(uuid4()), str(uuid4()), None)],
     "project_roles": lambda: {uuid4(): "VIEWER"},
     "names": lambda: [{"user_id": uuid4(), "email_key": "a@example.com", "name_key": "a"}],
     "values": dict,
