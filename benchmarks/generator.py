@@ -50,7 +50,7 @@ class Load:
             [Request(decoded(each["body"]) or b"", each["headers"], decoded(each["answer"]), holds=holds)
              for each in plan["requests"]]
         )  # fmt: skip
-        self._connections = [self._connect() for _ in range(plan.get("connections", 4))]
+        self._connections: list[Connection] = []
         self._under_way = 0
         self._gather = plan.get("gather", 0.0005 if "rate" in plan else 0.001 if plan["in_flight"] >= 32 else 0.0)
         self._waiting: deque[Call] = deque()
@@ -77,9 +77,9 @@ class Load:
             is_more_to_come = "rate" in self._plan and left and self._next_arrival < end
             pause = self._next_arrival - time.perf_counter() if is_more_to_come else 1.0
             readers, _, _ = select.select(self._connections, writers, [], max(0.0, pause))
-            now = time.perf_counter()
             if readers and self._gather:
                 time.sleep(self._gather)
+            now = time.perf_counter()
             for connection in readers:
                 self._receive(connection, now)
             heard = now if readers else heard
@@ -102,15 +102,16 @@ class Load:
         return count
 
     def _start_waiting(self) -> None:
+        usable = [each for each in self._connections if not each.is_leaving]
+        while self._waiting and len(usable) < self._plan.get("connections", 4):
+            usable.append(self._connect())
+            self._connections.append(usable[-1])
         while self._waiting:
-            emptiest = min(self._connections, key=lambda each: len(each.calls) if not each.is_leaving else math.inf)
-            if emptiest.is_leaving:
-                self._connections.append(self._connect())
-            elif emptiest.start(self._waiting[0]):
-                self._waiting.popleft()
-                self._under_way += 1
-            else:
+            emptiest = min(usable, key=lambda each: len(each.calls))
+            if not emptiest.start(self._waiting[0]):
                 break
+            self._waiting.popleft()
+            self._under_way += 1
         for connection in self._connections:
             connection.flush()
 

@@ -125,7 +125,7 @@ class Connection:
     def flush(self) -> None:
         """As much as fits; `out` holds the rest."""
         if self.out:
-            with suppress(BlockingIOError):
+            with suppress(BlockingIOError, ConnectionError):  # receive() tells of one that is over
                 del self.out[: self._socket.send(self.out)]
 
     def receive(self) -> list[tuple[Call, str]]:
@@ -167,6 +167,8 @@ class Connection:
             for name, value in struct.iter_unpack(">HL", payload):
                 if name == MAX_CONCURRENT_STREAMS:
                     self._most_calls = value
+                elif name == INITIAL_WINDOW_SIZE and value < FIRST_WINDOW:
+                    raise ValueError(f"the peer takes {value} bytes of a call at first; here it must be {FIRST_WINDOW}")
             self.out += frame(SETTINGS, ACK, 0, b"")
         elif kind == PING and not flags & ACK:
             self.out += frame(PING, ACK, 0, payload)

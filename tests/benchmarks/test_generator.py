@@ -101,7 +101,8 @@ async def test_a_failed_call_fails_the_run_unless_it_is_tolerated() -> None:
 
 async def test_messages_larger_than_frames_and_windows_wait_for_room() -> None:
     body = bytes(range(256)) * 200
-    async with serving(Echo().answer) as address:
+    small_windows = {"http2.bdp_probe": 0, "http2.lookahead_bytes": 65_535}
+    async with serving(Echo().answer, **small_windows) as address:
         found = await run(address, [(body, body)], calls=64, in_flight=32, connections=1)
     assert found["right"] == 64
 
