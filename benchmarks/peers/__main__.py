@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.__main__ import machine
 from benchmarks.peers import ours, places
 from benchmarks.peers.places import Question
 from benchmarks.peers.rounds import FEWER, FULLY, OURS, QUICKLY, Measured, Round
-from benchmarks.peers.table import show
+from benchmarks.peers.table import of_peers
 from benchmarks.peers.theirs import Theirs, theirs
 from tenancy_service.permissions import LeastRole
 from tenancy_service.permissions_file import read_permissions
@@ -40,7 +41,7 @@ def main() -> None:
                 for who in asked_of:
                     found = measured.once(who, kind, in_flight, chosen.seconds)
                     rounds.setdefault(f"{who} | {kind} | {in_flight}", []).append(found)
-    show(rounds)
+    print(f"\n{machine()}\n\n{of_peers(rounds)}")
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(
         json.dumps({name: [vars(each) for each in found] for name, found in rounds.items()}, indent=1) + "\n"

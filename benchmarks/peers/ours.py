@@ -1,18 +1,20 @@
 """Tenantry's side: both services as processes on a PostgreSQL that holds the places, and a session for everybody."""
 
-import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import grpc
 import psycopg
 
+from benchmarks.crowd import SIZES
 from benchmarks.peers.places import Organization, Question
-from benchmarks.world import start, wait_for
+from benchmarks.world import SECRET, WIDER, World, follow_from_now, start, stop, wait_for
 from identity_service import tokens
 from protos.tenancy.v1.access_pb2 import (
     BatchCheckAccessRequest,
@@ -22,21 +24,22 @@ from protos.tenancy.v1.access_pb2 import (
 )
 from tenantry.ports import free_port
 from tenantry.testing.databases import Databases, databases
-from tenantry.testing.pair import TENANCY_KEY, digest
+from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, digest
 
 CHECK = "/tenancy.v1.AccessService/CheckAccess"
 BATCH = "/tenancy.v1.AccessService/BatchCheckAccess"
-SECRET = secrets.token_urlsafe(48)
-WIDER = {"CONNECTION_AGE_SECONDS": "86400", "IDENTITY_TIMEOUT_SECONDS": "2"}  # limits, not costs
 
 
 @dataclass
 class Pair:
-    """The address of tenancy, processes by name, and everybody's session token."""
+    """What runs, and everybody's session token."""
 
-    address: str
-    processes: dict[str, int]
+    world: World
     tokens: dict[UUID, str]
+
+    @property
+    def address(self) -> str:
+        return self.world.addresses["tenancy"]
 
     def check(self, question: Question) -> tuple[bytes, str]:
         """The request and whose session asks it."""
@@ -76,40 +79,35 @@ def page_allowed(answer: bytes) -> list[bool]:
 
 @contextmanager
 def pair(places: list[Organization], permissions_file: Path) -> Iterator[Pair]:
+    """Settings as they come but for WIDER, which has no cost, and the permissions."""
     with ExitStack() as stack:
         found = stack.enter_context(databases())
         sessions = _fill(found, places)
-        identity, tenancy = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        started = {
-            "identity": start(
-                ["identity_service"],
-                {
-                    **WIDER,
-                    "LISTEN_ADDRESS": identity,
-                    "DATABASE_URL": found.service_url("identity", "identity"),
-                    "SESSION_SECRETS": SECRET,
-                    "SERVICE_KEYS": f"tenancy:{digest(TENANCY_KEY).hex()}",
-                },
-            ),
-            "tenancy": start(
-                ["tenancy_service"],
-                {
-                    **WIDER,
-                    "LISTEN_ADDRESS": tenancy,
-                    "DATABASE_URL": found.service_url("tenancy", "tenancy"),
-                    "IDENTITY_ADDRESS": identity,
-                    "IDENTITY_SERVICE_KEY": TENANCY_KEY,
-                    "PERMISSIONS_FILE": str(permissions_file),
-                },
-            ),
-        }
-        for process in started.values():
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-        for address in (identity, tenancy):
-            wait_for(address)
-        pids = {name: process.pid for name, process in started.items()}
-        yield Pair(tenancy, {**pids, "postgres": found.postgres.process.pid}, sessions)
+        log = Path(stack.enter_context(TemporaryDirectory(prefix="tenantry-peers-"))) / "log"
+        running: list[subprocess.Popen[bytes]] = []
+        stack.callback(stop, running)
+        world = World(SIZES["small"], {}, {"postgres": [found.postgres.process.pid]})
+
+        def run(name: str, environment: dict[str, str]) -> str:
+            address = f"127.0.0.1:{free_port()}"
+            own = {"LISTEN_ADDRESS": address, "DATABASE_URL": found.service_url(name, name)}
+            running.append(start([f"{name}_service"], {**WIDER, **own, **environment}, log=log))
+            wait_for(address, running[-1])
+            world.processes[name], world.addresses[name] = [running[-1].pid], address
+            return address
+
+        keys = f"tenancy:{digest(TENANCY_KEY).hex()},operator:{digest(OPERATOR_KEY).hex()}"
+        identity = run("identity", {"SESSION_SECRETS": SECRET, "SERVICE_KEYS": keys})
+        follow_from_now(identity, found.owner_url("tenancy", "tenancy"))
+        run(
+            "tenancy",
+            {
+                "IDENTITY_ADDRESS": identity,
+                "IDENTITY_SERVICE_KEY": TENANCY_KEY,
+                "PERMISSIONS_FILE": str(permissions_file),
+            },
+        )
+        yield Pair(world, sessions)
 
 
 def _fill(found: Databases, places: list[Organization]) -> dict[UUID, str]:

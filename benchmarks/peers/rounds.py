@@ -3,10 +3,10 @@
 import base64
 import json
 import statistics
-import subprocess
-import sys
 from dataclasses import dataclass
 
+from benchmarks import load
+from benchmarks.crowd import SIZES
 from benchmarks.peers.ours import Pair, authorized
 from benchmarks.peers.theirs import Theirs
 from benchmarks.world import World
@@ -47,13 +47,13 @@ class Measured:
 
     def _theirs(self, who: str, kind: str, in_flight: int, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
         peer, consistency = (self.fewer, FULLY) if who == FEWER else (self.theirs, who)
-        processes = World({}, {"SpiceDB and its caller": peer.pid}, [])
+        look = World(SIZES["small"], {}, {"SpiceDB and its caller": [peer.pid]}).cpu
         peer.say({"kind": kind, "consistency": consistency, "in_flight": in_flight, "seconds": seconds})
         peer.hear()  # warm
-        before = processes.cpu()
+        before = look()
         peer.say("go")
         told: dict[str, float] = json.loads(peer.hear())
-        return told, spent(before, processes.cpu())
+        return told, spent(before, look())
 
     def _ours(self, kind: str, in_flight: int, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
         method, requests, answers = self.work[kind]
@@ -66,25 +66,9 @@ class Measured:
             ],
             "in_flight": in_flight,
             "seconds": seconds,
-            "warm": min(1.0, seconds),
         }
-        processes = World({}, self.ours.processes, [])
-        command = [sys.executable, "-m", "benchmarks.generator"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-            assert load.stdin is not None
-            assert load.stdout is not None
-            load.stdin.write(json.dumps(plan) + "\n")
-            load.stdin.flush()
-            load.stdout.readline()  # warm
-            before = processes.cpu()
-            load.stdin.write("go\n")
-            load.stdin.flush()
-            line = load.stdout.readline()
-            cpu = spent(before, processes.cpu())
-        if load.returncode or not line:
-            sys.exit("Tenantry: a wrong or failed answer, named above; the run does not count")
-        told: dict[str, float] = json.loads(line)
-        return told, {**cpu, "the caller": told["cpu"]}
+        told, before, after = load.run(plan, self.ours.world.cpu)
+        return told, {**spent(before, after), "the caller": told["cpu"]}
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
