@@ -1,8 +1,8 @@
 """The role table as a SpiceDB schema, and organizations as relationships.
 
 A role is written as everything that it is at least (an override EDITOR as override_viewer and override_editor), and a
-default role as the wildcard user:*. Of the ways tried, this one makes checks cheapest for SpiceDB: the closest
-alternative, `permission viewer = editor + ...` over exact roles, took half as much processor time again.
+default role as the wildcard user:*. Of five ways tried, this one makes checks cheapest for SpiceDB; the plainest,
+`permission viewer = editor + ...` over exact roles, took half as much processor time again.
 """
 
 from collections.abc import Iterator, Mapping

@@ -61,13 +61,17 @@ class Peer:
         call, in_flight = self._call(plan["kind"]), plan["in_flight"]
         work = [*zip(self._requests(plan), self._endings[plan["kind"], plan["consistency"]], strict=True)]
         latencies: list[list[float]] = []
-        wrong: list[bytes] = []
+        wrong: list[object] = []
 
         def caller(at: int, end: float, mine: list[float]) -> None:
             began = time.perf_counter()
             while began < end and not wrong:
                 request, right = work[at]
-                answer = call(request)
+                try:
+                    answer = call(request)
+                except Exception as error:  # a thread's error would end that thread alone
+                    wrong.append(error)
+                    break
                 now = time.perf_counter()
                 mine.append(now - began)
                 if ending(answer) != right:
@@ -93,7 +97,7 @@ class Peer:
         sys.stdin.readline()
         took = run(plan["seconds"])
         if wrong:
-            sys.exit(f"SpiceDB: a wrong answer: {wrong[0]!r:.300}")
+            sys.exit(f"SpiceDB: a wrong or failed answer: {wrong[0]!r:.300}")
         ascending = sorted(each for mine in latencies for each in mine)
         return {
             "calls": len(ascending),
