@@ -52,7 +52,7 @@ class Pair:
 
     def ask(self, method: str, requests: list[tuple[bytes, str]]) -> list[bytes]:
         """The answers as they came, in order."""
-        with grpc.insecure_channel(self.address) as channel, ThreadPoolExecutor(32) as pool:
+        with grpc.insecure_channel(self.address) as channel, ThreadPoolExecutor(8) as pool:
             call: Callable[..., bytes] = channel.unary_unary(method)
             return [*pool.map(lambda each: call(each[0], metadata=authorized(each[1]), timeout=20), requests)]
 
