@@ -74,7 +74,8 @@ class Load:
             if not self._under_way and not self._waiting and (now >= end or not left):
                 return time.perf_counter() - began
             writers = [each for each in self._connections if each.out]
-            pause = self._next_arrival - time.perf_counter() if "rate" in self._plan and now < end else 1.0
+            is_more_to_come = "rate" in self._plan and left and self._next_arrival < end
+            pause = self._next_arrival - time.perf_counter() if is_more_to_come else 1.0
             readers, _, _ = select.select(self._connections, writers, [], max(0.0, pause))
             now = time.perf_counter()
             if readers and self._gather:
@@ -89,7 +90,7 @@ class Load:
         """Calls that are due, as many as told."""
         count = 0
         if "rate" in self._plan:
-            while count < left and self._next_arrival <= min(now, end):
+            while count < left and self._next_arrival <= now and self._next_arrival < end:
                 # What waits for room, or for this program, counts as waiting for the answer.
                 self._waiting.append(Call(next(self._requests), self._next_arrival, next(self.number)))
                 self._next_arrival += self._random.expovariate(self._plan["rate"])
