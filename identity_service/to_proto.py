@@ -1,5 +1,6 @@
 """Rows to messages."""
 
+from identity_service.queries.sessions import BegunSession
 from identity_service.queries.validation import Owner, ValidSession
 from protos.identity.v1 import sessions_pb2, users_pb2
 from shared.caller import Caller
@@ -14,7 +15,7 @@ STATES = {
 }
 
 
-def session(row: Row | ValidSession) -> sessions_pb2.Session:
+def session(row: Row | BegunSession | ValidSession) -> sessions_pb2.Session:
     return sessions_pb2.Session(
         session_id=str(row.session_id),
         user_id=str(row.user_id),
