@@ -12,9 +12,7 @@ from shared.settings import load
 
 async def main(settings: Settings) -> None:
     async with running(settings) as server:
-        await serve(
-            server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address
-        )
+        await serve(server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address)
 
 
 if __name__ == "__main__":

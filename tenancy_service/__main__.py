@@ -12,9 +12,7 @@ from tenancy_service.settings import Settings
 
 async def main(settings: Settings) -> None:
     async with running(settings) as server:
-        await serve(
-            server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address
-        )
+        await serve(server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address)
 
 
 if __name__ == "__main__":

@@ -178,7 +178,9 @@ async def test_the_loop_does_not_stall(hashing: Passwords) -> None:
     assert longest < 0.2  # inline, the 20 hashes would take twice that
 
 
-@pytest.mark.parametrize(("cores", "workers", "threads", "turns"), [(8, 1, 2, 2), (8, 3, 2, 2), (4, 4, 1, 1), (2, 64, 1, 1)])
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads", "turns"), [(8, 1, 2, 2), (8, 3, 2, 2), (4, 4, 1, 1), (2, 64, 1, 1)]
+)
 def test_workers_divide_the_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int, turns: int
 ) -> None:

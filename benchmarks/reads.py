@@ -1,0 +1,70 @@
+"""Read without end over several connections, as our services do when they call each other, and count what failed."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from protos.identity.v1.sessions_pb2 import ValidateSessionRequest, ValidateSessionResponse
+from shared.channel import connect
+
+READ = "identity.v1.SessionService/ValidateSession"
+CONNECTIONS, IN_FLIGHT = 8, 4  # of each connection
+RECONNECT = 100  # calls after which one of the connections is made anew
+
+
+class Readers:
+    """One person's session is looked at; another answer counts as a failure."""
+
+    def __init__(self, address: str, token: str, user_id: str, service_key: str) -> None:
+        self._address, self._user_id = address, user_id
+        self._request = ValidateSessionRequest(token=token)
+        self._metadata = (("x-service-key", service_key),)
+        self._numbers = itertools.count()
+        self.answered = 0
+        self.failures = Counter[str]()
+
+    async def run(self, *, reconnect: bool) -> None:
+        while True:
+            await self._over_one_connection(RECONNECT if reconnect else None)
+
+    async def _over_one_connection(self, calls: int | None) -> None:
+        channel = connect(self._address, [READ], [("reader", next(self._numbers))])
+        read = channel.unary_unary(
+            f"/{READ}", ValidateSessionRequest.SerializeToString, ValidateSessionResponse.FromString
+        )
+        work = iter(range(calls)) if calls else itertools.count()
+        async with channel:
+            await asyncio.gather(*[self._caller(read, work) for _ in range(IN_FLIGHT)])
+
+    async def _caller(self, read: "grpc.aio.UnaryUnaryMultiCallable", work: "itertools.count[int]") -> None:
+        for _ in work:
+            try:
+                answer = await read(self._request, metadata=self._metadata, timeout=5)
+            except grpc.aio.AioRpcError as error:
+                self.failures[f"{error.code().name}: {error.details()}"] += 1
+            else:
+                self.failures["another person"] += answer.session.user_id != self._user_id
+                self.answered += 1
+
+    async def until(self, answered: int) -> None:
+        while self.answered < answered:
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def reading(address: str, token: str, user_id: str, service_key: str) -> AsyncIterator[Readers]:
+    """Begins with all connections in use."""
+    readers = Readers(address, token, user_id, service_key)
+    tasks = [asyncio.create_task(readers.run(reconnect=n % 2 == 0)) for n in range(CONNECTIONS)]
+    try:
+        await readers.until(10 * CONNECTIONS * IN_FLIGHT)
+        yield readers
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        readers.failures = +readers.failures
