@@ -55,9 +55,9 @@ def replace(group: Group) -> None:
 
 
 def kill(group: Group) -> None:
-    """The one that has served longest, so that it is not the youth of a worker that delays the next."""
+    """The first, whenever it serves."""
     before = len(group.told("worker ready"))
-    os.kill(list(group.pids().values())[0], signal.SIGKILL)
+    os.kill(next(iter(group.pids().values())), signal.SIGKILL)
     group.until("worker ready", before + 1)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from shared.log import log
 from tenantry.processes import dies_with_parent
 
-READY = b"ready\n"  # what a worker writes to stdout once it serves
+READY = b"ready"  # what a worker writes to stdout once it serves
 READY_SECONDS = 30.0  # for a worker that is to replace another
 KILL_AFTER = 5.0  # seconds beyond its grace that a worker has to end
 # Seconds before a worker that died is followed by another: none if it had served for a while, or else the first,

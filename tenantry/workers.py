@@ -5,7 +5,6 @@ import importlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from shared.log import log, set_up_logging

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,8 @@ class Group:
 
     process: "subprocess.Popen[bytes]"
     address: str
-    own_addresses: list[str]
+    own_addresses: Sequence[str]
+    metrics_address: str
     log: Path
 
     def told(self, event: str = "") -> list[dict[str, Any]]:
@@ -66,32 +67,46 @@ class Group:
 
 
 @contextmanager
-def serving(
-    service: str, environment: Mapping[str, str], *, workers: int = 2, command: str = "tenantry", wait: bool = True
+def launched(
+    command: list[str],
+    environment: Mapping[str, str],
+    address: str = "",
+    own_addresses: Sequence[str] = (),
+    metrics_address: str = "",
 ) -> Iterator[Group]:
-    """On free ports, until the block ends; unless `wait` is false, all of its workers serve when it begins."""
-    port = free_ports(workers + 1)
-    address = f"127.0.0.1:{port}"
-    given = {**os.environ, **environment, "LISTEN_ADDRESS": address, "WORKER_PORT_STEP": "1"}
-    arguments = [sys.executable, "-m", command, "serve", service, "--workers", str(workers)]
+    """Ended with the block, or with this process."""
     with tempfile.TemporaryDirectory(prefix="tenantry-workers-") as folder:
         log = Path(folder) / "log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-B", "-c", AS_IN_A_TERMINAL, str(os.getpid()), *arguments],
-                env=given,
+                [sys.executable, "-B", "-c", AS_IN_A_TERMINAL, str(os.getpid()), *command],
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
             )
-        group = Group(process, address, [f"127.0.0.1:{port + number + 1}" for number in range(workers)], log)
+        group = Group(process, address, own_addresses, metrics_address, log)
         try:
-            if wait:
-                group.until("worker ready", workers)
             yield group
         finally:
             if process.poll() is None:
                 group.end()
+
+
+@contextmanager
+def serving(service: str, environment: Mapping[str, str], *, workers: int = 2) -> Iterator[Group]:
+    """On free ports; all workers serve when the block begins."""
+    port = free_ports(workers + 1)
+    address, metrics_address = f"127.0.0.1:{port}", f"127.0.0.1:{ports.free_port()}"
+    with launched(
+        [sys.executable, "-m", "tenantry", "serve", service, "--workers", str(workers)],
+        {**environment, "LISTEN_ADDRESS": address, "WORKER_PORT_STEP": "1", "METRICS_ADDRESS": metrics_address},
+        address,
+        [f"127.0.0.1:{port + number}" for number in range(1, workers + 1)],
+        metrics_address,
+    ) as group:
+        group.until("worker ready", workers)
+        yield group
 
 
 def free_ports(count: int) -> int:
