@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 
@@ -19,8 +20,8 @@ RECONNECT = 100  # calls after which one of the connections is made anew
 class Readers:
     """One person's session is looked at; another answer counts as a failure."""
 
-    def __init__(self, address: str, token: str, user_id: str, service_key: str) -> None:
-        self._address, self._user_id = address, user_id
+    def __init__(self, address: str, token: str, user_id: str, service_key: str, in_flight: int) -> None:
+        self._address, self._user_id, self._in_flight = address, user_id, in_flight
         self._request = ValidateSessionRequest(token=token)
         self._metadata = (("x-service-key", service_key),)
         self._numbers = itertools.count()
@@ -33,14 +34,14 @@ class Readers:
 
     async def _over_one_connection(self, calls: int | None) -> None:
         channel = connect(self._address, [READ], [("reader", next(self._numbers))])
-        read = channel.unary_unary(
+        read: Any = channel.unary_unary(
             f"/{READ}", ValidateSessionRequest.SerializeToString, ValidateSessionResponse.FromString
         )
-        work = iter(range(calls)) if calls else itertools.count()
+        work: Iterator[int] = iter(range(calls)) if calls else itertools.count()
         async with channel:
-            await asyncio.gather(*[self._caller(read, work) for _ in range(IN_FLIGHT)])
+            await asyncio.gather(*[self._caller(read, work) for _ in range(self._in_flight)])
 
-    async def _caller(self, read: "grpc.aio.UnaryUnaryMultiCallable", work: "itertools.count[int]") -> None:
+    async def _caller(self, read: Any, work: Iterator[int]) -> None:
         for _ in work:
             try:
                 answer = await read(self._request, metadata=self._metadata, timeout=5)
@@ -56,12 +57,14 @@ class Readers:
 
 
 @asynccontextmanager
-async def reading(address: str, token: str, user_id: str, service_key: str) -> AsyncIterator[Readers]:
+async def reading(
+    address: str, token: str, user_id: str, service_key: str, in_flight: int = IN_FLIGHT
+) -> AsyncIterator[Readers]:
     """Begins with all connections in use."""
-    readers = Readers(address, token, user_id, service_key)
+    readers = Readers(address, token, user_id, service_key, in_flight)
     tasks = [asyncio.create_task(readers.run(reconnect=n % 2 == 0)) for n in range(CONNECTIONS)]
     try:
-        await readers.until(10 * CONNECTIONS * IN_FLIGHT)
+        await readers.until(10 * CONNECTIONS * in_flight)
         yield readers
     finally:
         for task in tasks:

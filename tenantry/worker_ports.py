@@ -38,8 +38,11 @@ def hold(addresses: Iterable[str]) -> list[socket.socket]:
 def _hold(address: str) -> list[socket.socket]:
     host, _, port = address.rpartition(":")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         held = [_lock(address)]
+    except OSError:
+        raise Failure(f"cannot listen on {address}: another Tenantry has it", NOT_REACHED) from None
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, _, _, _, place in found:
             _bound(family, place, shares=False).close()
             held.append(_bound(family, place, shares=True))
@@ -73,5 +76,9 @@ def _lock(address: str) -> socket.socket:
     """Of two groups that begin in the same moment one is the first to have the name; Linux forgets it with us."""
     lock = socket.socket(socket.AF_UNIX)
     if sys.platform == "linux":
-        lock.bind(f"\0tenantry {address}")
+        try:
+            lock.bind(f"\0tenantry {address}")
+        except OSError:
+            lock.close()
+            raise
     return lock

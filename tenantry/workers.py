@@ -5,6 +5,7 @@ import importlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from shared.log import log, set_up_logging
@@ -21,7 +22,8 @@ def serve_with_workers(service: str, workers: int) -> int:
     set_up_logging(service, settings.log_level)
     own = own_addresses(settings.listen_address, workers, settings.worker_port_step)
     held = hold([settings.listen_address, *own.values()])
-    for_all, ended = {"METRICS_ADDRESS": ""}, ignore
+    for_all = {"METRICS_ADDRESS": ""}
+    ended: Callable[[int], None] = ignore
     directory = tempfile.mkdtemp(prefix="tenantry-metrics-") if settings.metrics_address else None
     if directory:
         metrics = Workers(Path(directory))

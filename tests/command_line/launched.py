@@ -102,7 +102,7 @@ def new_folder(environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
         yield Path(folder) / "data"
 
 
-def all_gone(pids: Mapping[str, int], seconds: float = 10) -> bool:
+def all_gone(pids: Mapping[Any, int], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while any(is_alive(pid) for pid in pids.values()):
         if time.monotonic() > deadline:
