@@ -94,8 +94,8 @@ def launched(
 
 
 @contextmanager
-def serving(service: str, environment: Mapping[str, str], *, workers: int = 2) -> Iterator[Group]:
-    """On free ports; all workers serve when the block begins."""
+def serving(service: str, environment: Mapping[str, str], *, workers: int = 2, wait: bool = True) -> Iterator[Group]:
+    """On free ports; unless `wait` is false, all workers serve when the block begins."""
     port = free_ports(workers + 1)
     address, metrics_address = f"127.0.0.1:{port}", f"127.0.0.1:{ports.free_port()}"
     with launched(
@@ -105,7 +105,8 @@ def serving(service: str, environment: Mapping[str, str], *, workers: int = 2) -
         [f"127.0.0.1:{port + number}" for number in range(1, workers + 1)],
         metrics_address,
     ) as group:
-        group.until("worker ready", workers)
+        if wait:
+            group.until("worker ready", workers)
         yield group
 
 

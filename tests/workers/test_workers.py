@@ -141,6 +141,19 @@ def test_an_address_without_a_port_is_refused(pair: Pair) -> None:
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: there are not enough ports for these workers")
 
 
+def test_a_worker_without_its_database_does_not_listen_and_can_be_ended(pair: Pair) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://identity@127.0.0.1:1/identity"}
+    environment = environment_of(pair.identity_settings) | nowhere
+    with serving("identity", environment, workers=1, wait=False) as group:
+        while "error connecting" not in group.log.read_text():
+            group.until("worker started")
+        host, port = group.own_addresses[0].split(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)))
+        assert group.end() == 0
+        assert [entry["status"] for entry in group.told("worker ended")] == [0]
+
+
 def start(pair: Pair, address: str, arguments: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "tenantry", "serve", "identity", *arguments],
