@@ -13,8 +13,7 @@ from protos.identity.v1.sessions_pb2 import ValidateSessionRequest, ValidateSess
 from shared.channel import connect
 
 READ = "identity.v1.SessionService/ValidateSession"
-CONNECTIONS, IN_FLIGHT = 8, 4  # of each connection
-RECONNECT = 100  # calls after which one of the connections is made anew
+RECONNECT = 100  # calls after which a connection is made anew
 
 
 class Readers:
@@ -58,13 +57,13 @@ class Readers:
 
 @asynccontextmanager
 async def reading(
-    address: str, token: str, user_id: str, service_key: str, in_flight: int = IN_FLIGHT
+    address: str, token: str, user_id: str, service_key: str, *, connections: int = 8, in_flight: int = 4
 ) -> AsyncIterator[Readers]:
-    """Begins with all connections in use."""
+    """Begins when all connections are in use; every second one is made anew after a while."""
     readers = Readers(address, token, user_id, service_key, in_flight)
-    tasks = [asyncio.create_task(readers.run(reconnect=n % 2 == 0)) for n in range(CONNECTIONS)]
+    tasks = [asyncio.create_task(readers.run(reconnect=n % 2 == 0)) for n in range(connections)]
     try:
-        await readers.until(10 * CONNECTIONS * in_flight)
+        await readers.until(10 * connections * in_flight)
         yield readers
     finally:
         for task in tasks:

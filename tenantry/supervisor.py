@@ -14,7 +14,7 @@ from shared.log import log
 from tenantry.processes import dies_with_parent
 
 READY = b"ready"  # what a worker writes to stdout once it serves
-READY_SECONDS = 30.0  # for a worker that is to replace another
+READY_SECONDS = 60.0  # for a worker that is to replace another
 KILL_AFTER = 5.0  # seconds beyond its grace that a worker has to end
 # Seconds before a worker that died is followed by another: none if it had served for a while, or else the first,
 # doubled each time.

@@ -16,7 +16,7 @@ from typing import Any
 from identity_service.settings import Settings as IdentitySettings
 from tenantry import ports
 
-SECONDS = 30.0
+SECONDS = 60.0
 LOOK_EVERY = 0.01
 
 # Ends with us, and takes interrupts, which whatever a background job starts would ignore. A program of its own and no
