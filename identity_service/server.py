@@ -95,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails = Worker.of(settings, database, outbox, Composer(settings))
     touches = Touches(database, settings.idle)
     validation = Validation(database, touches, settings)
-    passwords = Passwords()
+    passwords = Passwords(settings.workers)
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
     most = settings.max_calls_under_way
     admission = Admission(dict.fromkeys(FIRST, most), unlimited=UNLIMITED, others=most // FEWER)
@@ -141,6 +141,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            shares_port=bool(settings.worker_address),
             stopping=stopping,
         )
     finally:

@@ -148,6 +148,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            shares_port=bool(settings.worker_address),
             stopping=stopping,
         )
     finally:

@@ -46,8 +46,9 @@ def test_the_clients_limits_are_those_that_were_decided() -> None:
     assert channel.KEEPALIVE["grpc.keepalive_timeout_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.http2.ping_timeout_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.initial_reconnect_backoff_ms"] == 100
+    assert channel.KEEPALIVE["grpc.min_reconnect_backoff_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.max_reconnect_backoff_ms"] == 1_000
-    assert channel.RETRY["maxAttempts"] == 3
+    assert channel.RETRY["maxAttempts"] == 5
     assert channel.RETRY["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
 
 
