@@ -20,26 +20,30 @@ from shared.log import log
 from shared.reasons import Reason
 
 DEFAULT_DEADLINE = 5.0  # seconds, for callers that set none or an absurd one
-SLOW = 0.25  # seconds; a quiet RPC is logged when it took longer or failed
+SLOW = 0.25  # seconds; a hot RPC is logged when it took longer or failed
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once."""
+    """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once.
+
+    `hot` are unary RPCs called so often that a log line for each would cost more than the answer, and that need
+    no timer of their own: whatever they wait for has one (shared/batcher.py).
+    """
 
     def __init__(
         self,
         policy: Policy,
         authentication: Authentication,
-        quiet: frozenset[str] = frozenset(),
+        hot: frozenset[str] = frozenset(),
         admission: Admission | None = None,
     ) -> None:
         self._policy = policy
         self.authentication = authentication
         self.admission = admission or Admission()
-        self._quiet = quiet
+        self._hot = hot
         self._wrapped: dict[str, Handler] = {}
         self.calls_under_way = 0
         self.streams_under_way = 0
@@ -76,13 +80,15 @@ class Guard(grpc.aio.ServerInterceptor):
             (True, False): handler.stream_unary,
             (True, True): handler.stream_stream,
         }[kind]
-        rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
+        rule, hot, decode = self._policy[method], method in self._hot, handler.request_deserializer
         crowd = self.admission.crowd(method)
         decode_any = decoded_each if handler.request_streaming else decoded
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(self, method, rule, quiet, crowd, context):
+            async with Call(self, method, rule, hot, crowd, context):
                 request = decode_any(decode, data)
+                if hot:
+                    return await behaviour(request, context)
                 left = context.time_remaining()
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
                 set_deadline(left)
@@ -91,7 +97,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(data: Any, context: Context) -> None:
             # Not a generator: gRPC leaves one that is cancelled while it sends to the garbage collector.
-            async with Call(self, method, rule, quiet, crowd, context, is_stream=True):
+            async with Call(self, method, rule, hot, crowd, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -113,14 +119,14 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication when it begins, the log line and the error's status when it ends."""
 
-    __slots__ = ("_caller", "_context", "_crowd", "_guard", "_is_stream", "_method", "_quiet", "_rule", "_start")
+    __slots__ = ("_caller", "_context", "_crowd", "_guard", "_hot", "_is_stream", "_method", "_rule", "_start")
 
     def __init__(
         self,
         guard: Guard,
         method: str,
         rule: Rule,
-        quiet: bool,
+        hot: bool,
         crowd: Crowd,
         context: Context,
         *,
@@ -128,7 +134,7 @@ class Call:
     ) -> None:
         self._crowd = crowd
         self._guard, self._method, self._rule = guard, method, rule
-        self._quiet, self._context, self._is_stream = quiet, context, is_stream
+        self._hot, self._context, self._is_stream = hot, context, is_stream
         self._caller: Any = None
 
     async def __aenter__(self) -> None:
@@ -171,7 +177,7 @@ class Call:
 
     def _log(self, code: str, reason: str | None = None) -> None:
         seconds = time.perf_counter() - self._start
-        if self._quiet and reason is None and seconds < SLOW:
+        if self._hot and reason is None and seconds < SLOW:
             return
         caller = self._caller
         log.info(
