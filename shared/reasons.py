@@ -271,9 +271,7 @@ class Reason(Enum):
         "Try again after the time in RetryInfo.",
     )
     OVERLOADED = Entry(
-        StatusCode.RESOURCE_EXHAUSTED,
-        "There are more calls than can be answered.",
-        "Try again after the time in RetryInfo.",
+        StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.", "Try again after the time in RetryInfo."
     )
     DATABASE_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
