@@ -1,63 +1,36 @@
-"""A load generator in a process of its own: pre-encoded requests, a fixed number of them in flight.
+"""Run a plan of benchmarks/generator.py in a process of its own."""
 
-Reads a plan as JSON on stdin and writes what it measured as JSON on stdout. An answer that does not begin
-as the right one does is an error, and an error fails the run.
-"""
-
-import asyncio
-import base64
-import itertools
 import json
-import resource
+import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import grpc
-import uvloop
-
-CHANNELS = 4
+Seen = TypeVar("Seen")
 
 
-async def main(plan: dict[str, object]) -> dict[str, object]:
-    method, expected = str(plan["method"]), base64.b64decode(str(plan["expected"]))
-    requests = itertools.cycle([(base64.b64decode(body), token) for body, token in plan["requests"]])  # type: ignore[attr-defined]
-    seconds, in_flight = float(str(plan["seconds"])), int(str(plan["in_flight"]))
-    # Connections of their own: grpc shares one between channels with equal options.
-    channels = [grpc.aio.insecure_channel(str(plan["address"]), options=[("bench", n)]) for n in range(CHANNELS)]
-    latencies: list[float] = []
-    end = 0.0
-
-    async def caller(channel: grpc.aio.Channel, work: Iterator[tuple[bytes, str]]) -> None:
-        call: Callable[..., Awaitable[bytes]] = channel.unary_unary(method)
-        while time.perf_counter() < end:
-            body, token = next(work)
-            start = time.perf_counter()
-            answer = await call(body, metadata=(("authorization", f"Bearer {token}"),))
-            latencies.append(time.perf_counter() - start)
-            if not answer.startswith(expected):
-                raise RuntimeError(f"a wrong answer: {answer!r}")
-
-    for period in (min(1.0, seconds), seconds):  # the first warms up
-        latencies.clear()
-        start, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-        end = start + period
-        await asyncio.gather(*[caller(channels[n % CHANNELS], requests) for n in range(in_flight)])
-        if period == seconds:
-            break
-        print("warm", flush=True)
-        sys.stdin.readline()
-    took = time.perf_counter() - start
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    latencies.sort()
-    return {
-        "calls": len(latencies),
-        "seconds": took,
-        "cpu": spent.ru_utime + spent.ru_stime - cpu.ru_utime - cpu.ru_stime,
-        "p50": latencies[len(latencies) // 2],
-        "p99": latencies[int(len(latencies) * 0.99)],
-    }
+class LoadFailed(RuntimeError):  # noqa: N818  says what happened
+    """An answer was wrong, or a call failed; the text says which."""
 
 
-if __name__ == "__main__":
-    print(json.dumps(uvloop.run(main(json.loads(sys.stdin.readline())))), flush=True)
+def run(plan: dict[str, Any], look: Callable[[], Seen]) -> tuple[dict[str, Any], Seen, Seen]:
+    """The result, and what `look` returned when measuring began and when it had ended."""
+    command = [sys.executable, "-m", "benchmarks.generator"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(plan) + "\n")
+        process.stdin.flush()
+        is_warm = process.stdout.readline()
+        before = look()
+        if is_warm:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
+        after = look()
+        complaint = process.stderr.read()
+    if process.returncode != 0:
+        raise LoadFailed(complaint.strip())
+    return json.loads(line), before, after

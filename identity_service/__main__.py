@@ -12,12 +12,12 @@ from shared.settings import load
 
 async def main(settings: Settings) -> None:
     async with running(settings) as server:
-        await serve(server, settings.listen_address, settings.grace_seconds)
+        await serve(server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address)
 
 
 if __name__ == "__main__":
     settings = load(Settings)
-    set_up_logging("identity", settings.log_level)
+    set_up_logging("identity", settings.log_level, worker=settings.worker)
     if settings.metrics_address:
         serve_metrics(settings.metrics_address)
     uvloop.run(main(settings))

@@ -1,4 +1,4 @@
-"""Hash and verify passwords, in two dedicated threads: argon2id would stall the event loop."""
+"""Hash and verify passwords, in dedicated threads: argon2id would stall the event loop."""
 
 import asyncio
 import os
@@ -28,7 +28,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-THREADS = 2
+# Of a worker that has the machine to itself; several divide it.
+THREADS = max(1, min(2, cores()))
 WAITING = 40  # about one second of work
 RETRY_AFTER = 1.0  # seconds at least, and up to three times that: all at once they would be too many again
 # Public calls with a password that are worked on at a time. Were all that wait at the database too, each turn of the
@@ -42,12 +43,17 @@ TIME, MEMORY, PARALLELISM = 2, 19456, 1
 
 
 class Passwords:
-    def __init__(self) -> None:
+    """Of one of `workers` that share the cores of this machine."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self.threads = max(1, min(THREADS, cores() // workers))
+        self.turns = max(1, min(TURNS, (cores() - 1) // workers))
+        self._most_calls = self.threads + WAITING * self.threads // THREADS
         self._hasher = PasswordHasher(TIME, MEMORY, PARALLELISM)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords", initializer=give_way)
-        self._turns = asyncio.Semaphore(TURNS)
-        self._under_way = 0
-        self._places = threading.Semaphore(THREADS + WAITING)
+        self._threads = ThreadPoolExecutor(self.threads, thread_name_prefix="passwords", initializer=give_way)
+        self._turns = asyncio.Semaphore(self.turns)
+        self.calls_under_way = 0
+        self._places = threading.Semaphore(self._most_calls)
         self._dummy = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
@@ -67,14 +73,14 @@ class Passwords:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """For the whole of a public call that hashes: waits for its turn. HASHING_BUSY at once when too many wait."""
-        if self._under_way >= THREADS + WAITING:
+        if self.calls_under_way >= self._most_calls:
             raise busy()
-        self._under_way += 1
+        self.calls_under_way += 1
         try:
             async with self._turns:
                 yield
         finally:
-            self._under_way -= 1
+            self.calls_under_way -= 1
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether a hash has other than the current parameters, or came from another system."""

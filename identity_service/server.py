@@ -16,6 +16,7 @@ from identity_service.handlers.factors import Factors
 from identity_service.handlers.services import Sessions, Users
 from identity_service.mail.compose import Composer
 from identity_service.mail.texts import Template
+from identity_service.metrics import PASSWORD_CALLS
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
 from identity_service.passwords import Passwords
@@ -33,6 +34,7 @@ from protos.identity.v1.factors_pb2_grpc import add_FactorServiceServicer_to_ser
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -43,6 +45,7 @@ from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.readiness import Readiness
 from shared.request_results import RequestResults
+from shared.sampling import keep_sampling
 from shared.server import Server
 from shared.tidy import keep_tidy
 
@@ -54,12 +57,26 @@ SERVICES: list[ServiceDescriptor] = [
     events_pb2.DESCRIPTOR.services_by_name["EventService"],
 ]
 RPCS = rpc_names(SERVICES)
-# Called often enough that a log line for each would cost more than the answer.
-QUIET = frozenset(
+# Without a log line and a timer for each call: see Guard.
+HOT = frozenset(
     {
         "identity.v1.SessionService/ValidateSession",
         "identity.v1.SessionService/BatchValidateSessions",
         "grpc.health.v1.Health/Check",
+    }
+)
+# Whole applications wait for these; the second is how tenancy asks.
+FIRST = ("identity.v1.SessionService/ValidateSession", "identity.v1.SessionService/BatchValidateSessions")
+# Counted elsewhere: streams in shared/event_streams.py, those that hash in identity_service/passwords.py.
+UNLIMITED = frozenset(
+    {
+        "identity.v1.EventService/StreamEvents",
+        "identity.v1.SessionService/CreateSession",
+        "identity.v1.SessionService/RefreshSession",
+        "identity.v1.UserService/SignUp",
+        "identity.v1.UserService/ChangePassword",
+        "identity.v1.UserService/FinishPasswordReset",
+        "identity.v1.UserService/CreateUser",
     }
 )
 
@@ -78,8 +95,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails = Worker.of(settings, database, outbox, Composer(settings))
     touches = Touches(database, settings.idle)
     validation = Validation(database, touches, settings)
-    passwords = Passwords()
+    passwords = Passwords(settings.workers)
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(dict.fromkeys(FIRST, most), unlimited=UNLIMITED, others=most // FEWER)
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -111,19 +130,23 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless))
+    guard = Guard(POLICY, authentication, HOT, admission)
+    sampling = asyncio.create_task(keep_sampling(guard, database, (PASSWORD_CALLS, lambda: passwords.calls_under_way)))
     mails.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            guard,
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            shares_port=bool(settings.worker_address),
             stopping=stopping,
         )
     finally:
         tidying.cancel()
+        sampling.cancel()
         await mails.close()
         await touches.close()
         passwords.close()

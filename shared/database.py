@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,11 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from shared.errors import ServiceError
 from shared.reasons import Reason
+from shared.worker_metrics import DATABASE_WAIT_SECONDS
 
 Tx: TypeAlias = AsyncConnection
 HotTx: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 ConstraintErrors: TypeAlias = Mapping[str, Reason]
+
+WAIT, HOT_WAIT = DATABASE_WAIT_SECONDS.labels("transactions"), DATABASE_WAIT_SECONDS.labels("hot")
 
 POOL_TIMEOUT = 0.5
 SESSION_SETTINGS = {
@@ -86,6 +90,10 @@ class Database:
             hide_parameters=True,  # an unexpected error is logged: without addresses, hashes and tokens
         )
         sqlalchemy.event.listen(self._engine.sync_engine, "connect", _limit_transactions)
+        # Kept here, as the pool's own count is wrong for good after a socket froze.
+        self._in_use: set[object] = set()
+        sqlalchemy.event.listen(self._engine.sync_engine, "checkout", lambda _, record, __: self._in_use.add(record))
+        sqlalchemy.event.listen(self._engine.sync_engine, "checkin", lambda _, record: self._in_use.discard(record))
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # A batch at a time reads here, so one connection does; without batching, or with many callers, more.
         self._hot = AsyncConnectionPool(
@@ -107,6 +115,16 @@ class Database:
         await self._hot.close()
         await self._engine.dispose()
 
+    def connections(self) -> dict[tuple[str, str], int]:
+        """How many there are at the moment, by pool and state."""
+        hot = self._hot.get_stats()
+        return {
+            ("transactions", "in_use"): len(self._in_use),
+            ("transactions", "idle"): self._engine.pool.checkedin(),  # type: ignore[attr-defined]
+            ("hot", "in_use"): hot["pool_size"] - hot["pool_available"],
+            ("hot", "idle"): hot["pool_available"],
+        }
+
     async def is_ready(self) -> bool:
         try:
             async with asyncio.timeout(1.0):
@@ -118,8 +136,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Commits when the block ends, before the reply leaves; rolls back when it raises."""
+        begin = time.perf_counter()
         try:
             async with self._engine.begin() as tx:
+                WAIT.observe(time.perf_counter() - begin)
                 yield tx
         except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
             raise self._expected(error) from error
@@ -127,8 +147,10 @@ class Database:
     @asynccontextmanager
     async def single_read(self) -> AsyncIterator[Tx]:
         """For RPCs that run exactly one SELECT: without BEGIN and COMMIT, two round trips fewer."""
+        begin = time.perf_counter()
         try:
             async with self._autocommit.connect() as tx:
+                WAIT.observe(time.perf_counter() - begin)
                 yield tx
         except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
             raise self._expected(error) from error
@@ -136,8 +158,10 @@ class Database:
     async def hot_read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """One prepared statement of the hot path in autocommit, without SQLAlchemy's share of the time."""
         for others in reversed(range(self._hot.max_size + 1)):
+            begin = time.perf_counter()
             try:
                 async with self._hot.connection() as connection:
+                    HOT_WAIT.observe(time.perf_counter() - begin)
                     cursor = await connection.execute(statement, values, prepare=True)
                     return await cursor.fetchall()
             except (psycopg.Error, PoolTimeout) as error:

@@ -16,7 +16,8 @@ ROW_VALUES = re.compile(
 )
 
 
-def set_up_logging(service: str, level: str) -> None:
+def set_up_logging(service: str, level: str, *, worker: int = 0) -> None:
+    """`worker` is its number, if it is one of several."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -30,7 +31,7 @@ def set_up_logging(service: str, level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
+    structlog.contextvars.bind_contextvars(service=service, **({"worker": worker} if worker else {}))
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
 

@@ -270,6 +270,9 @@ class Reason(Enum):
         "Too many passwords are being checked at this moment.",
         "Try again after the time in RetryInfo.",
     )
+    OVERLOADED = Entry(
+        StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.", "Try again after the time in RetryInfo."
+    )
     DATABASE_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "All database connections are in use.",
@@ -290,8 +293,4 @@ class Reason(Enum):
         "The deadline passed before there was an answer.",
         "Try again with more time; without a deadline of its own a call gets 5 seconds.",
     )
-    INTERNAL = Entry(
-        StatusCode.INTERNAL,
-        "Internal error.",
-        "It is in the service's log; report it if it stays.",
-    )
+    INTERNAL = Entry(StatusCode.INTERNAL, "Internal error.", "It is in the service's log; report it if it stays.")

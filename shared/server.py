@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import signal
+import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -13,6 +15,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
+from shared.access_rules import INFRASTRUCTURE
 from shared.interceptors import Guard
 from shared.log import log
 
@@ -24,17 +27,21 @@ OPTIONS = {
     "grpc.max_connection_idle_ms": 300_000,
     "grpc.max_connection_age_grace_ms": 10_000,
     "grpc.max_allowed_incoming_connections": 10_000,
-    "grpc.max_concurrent_streams": 1_000,
-    # Above these gRPC sheds silently, as CANCELLED; the defaults are 1,000 and 3,000.
-    "grpc.server.max_pending_requests": 5_000,
-    "grpc.server.max_pending_requests_hard_limit": 10_000,
+    # Under overload calls wait in gRPC, where we do not see them, until Python takes them, one of each queue at a
+    # time. Their number is how late the answers are. From the first number on some are shed, from the second on all:
+    # silently, as CANCELLED, but without any of Python's time. One connection alone has too few streams for that.
+    "grpc.max_concurrent_streams": 100,
+    # Or gRPC counts streams that are over but not yet put away, and resets a third of a burst (UNAVAILABLE).
+    "grpc.http.overload_protection": 0,
+    "grpc.server.max_pending_requests": 400,
+    "grpc.server.max_pending_requests_hard_limit": 800,
     "grpc.http2.min_ping_interval_without_data_ms": 5_000,
-    # One worker: a second server on the same port must fail loudly instead of taking half the calls.
-    "grpc.so_reuseport": 0,
 }
 MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
 LAST_LOOK = 1.0  # seconds that a stopping server waits for a look at the database to end
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
+
+READY = "ready\n"  # what a worker writes to stdout, for its supervisor
 
 STREAM_ENDS = 1.0  # seconds at most for a stopping server's streams to end, once there is nothing else to wait for
 HANDLER_ENDS = 5.0  # seconds at most for cancelled handlers to give back what they hold
@@ -46,7 +53,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 class Server:
     """A grpc.aio server with health per service name; `add` gets it to register the handlers.
 
-    `stopping` is set as it begins to stop, for streams that would last as long as their readers.
+    `stopping` is set as it begins to stop, for streams that would last as long as their readers. Unless
+    `shares_port`, a second server on the same port fails loudly instead of taking half the calls.
     """
 
     def __init__(
@@ -58,18 +66,25 @@ class Server:
         is_ready: Callable[[], Awaitable[bool]],
         reflect: bool,
         connection_age: int = 60,
+        shares_port: bool = False,
         stopping: asyncio.Event | None = None,
     ) -> None:
         self.grpc = grpc.aio.server(
             interceptors=[guard],
-            options=[*OPTIONS.items(), ("grpc.max_connection_age_ms", connection_age * 1000)],
+            options=[
+                *OPTIONS.items(),
+                ("grpc.max_connection_age_ms", connection_age * 1000),
+                ("grpc.so_reuseport", int(shares_port)),
+            ],
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
+        _register_only(self.grpc, guard.admission.first | INFRASTRUCTURE.keys())
         self._guard = guard
         self._services = ["", *services]
         self._is_ready = is_ready
         self._health = health_aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
+        self._was_ready = asyncio.Event()
         self._stopping = stopping or asyncio.Event()
         add(self.grpc)
         add_HealthServicer_to_server(self._health, self.grpc)
@@ -77,13 +92,19 @@ class Server:
             names = [*services, "grpc.health.v1.Health", reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self.grpc)
 
-    async def start(self, address: str) -> int:
-        """Listen on `host:port` and return the port; RuntimeError if it is taken."""
-        port = self.grpc.add_insecure_port(address)
-        await self._set(NOT_SERVING)
+    async def start(self, *addresses: str) -> int:
+        """Listen on each `host:port` and return the first's port; RuntimeError if one is taken."""
+        first, *_ = [self.grpc.add_insecure_port(address) for address in addresses]
+        if self._watching is None:
+            await self._set(NOT_SERVING)
+            self._watching = asyncio.create_task(self._watch_readiness())
         await self.grpc.start()
+        return first
+
+    async def until_ready(self) -> None:
+        """Before `start`, for whoever is not to take calls sooner."""
         self._watching = asyncio.create_task(self._watch_readiness())
-        return port
+        await self._was_ready.wait()
 
     async def stop(self, grace: float) -> None:
         """Health first, so that balancers turn away; then calls under way have `grace` seconds to finish.
@@ -114,6 +135,7 @@ class Server:
                 await self._set(SERVING if ready else NOT_SERVING)
                 log.info("ready" if ready else "not ready")
                 was_ready = ready
+                self._was_ready.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(READINESS if ready else 0.05):
                     await self._stopping.wait()
@@ -130,17 +152,49 @@ class Server:
             await self._health.set(name, status)
 
 
-async def serve(server: Server, address: str, grace: float) -> None:
-    """Run until SIGTERM or SIGINT, then drain."""
+def _register_only(server: grpc.aio.Server, methods: Set[str]) -> None:
+    """A registered method has a queue of its own in gRPC, and each costs every call a little: the rest shares one."""
+    register = server.add_registered_method_handlers
+
+    def register_chosen(service: str, handlers: Mapping[str, Any]) -> None:
+        register(service, {name: handler for name, handler in handlers.items() if f"{service}/{name}" in methods})
+
+    server.add_registered_method_handlers = register_chosen  # type: ignore[method-assign,assignment]
+
+
+async def serve(server: Server, address: str, grace: float, *, own_address: str = "") -> None:
+    """Run until SIGTERM or SIGINT, then drain; exits with status 1 where it cannot listen.
+
+    A worker has an address of its own besides the one that it shares with others. It listens once it is ready, so
+    that none of the calls that another could answer comes to it sooner, and tells its supervisor.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await server.start(address)
+    if own_address and not await _ready_before(stop, server):
+        return
+    addresses = [address, own_address] if own_address else [address]
+    try:
+        await server.start(*addresses)
+    except RuntimeError:
+        sys.exit(f"LISTEN_ADDRESS: cannot listen on {' and '.join(addresses)}: is it used by another program?")
     # What is there now stays: the collector need not look at it with every few hundred calls.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    log.info("listening", address=address)
+    log.info("listening", address=", ".join(addresses))
+    if own_address:
+        sys.stdout.write(READY)
+        sys.stdout.flush()
     await stop.wait()
     log.info("draining", seconds=grace)
     await server.stop(grace)
+
+
+async def _ready_before(stop: asyncio.Event, server: Server) -> bool:
+    stopped, ready = asyncio.create_task(stop.wait()), asyncio.create_task(server.until_ready())
+    await asyncio.wait({stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        ready.cancel()
+        await server.stop(0)
+    return not stop.is_set()

@@ -59,6 +59,7 @@ class CommonSettings(BaseSettings):
     )
 
     database_url: SecretStr = Field(alias="DATABASE_URL", examples=["postgresql://identity:password@db/identity"])
+    listen_address: str = Field("", alias="LISTEN_ADDRESS", examples=["127.0.0.1:50051"])  # each service has its own
     database_pool_size: int = Field(10, alias="DATABASE_POOL_SIZE", ge=1, le=200, examples=["10"])
     service_keys: ServiceKeys = Field({}, alias="SERVICE_KEYS", examples=["billing:<sha256 of its secret>"])
     session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
@@ -67,10 +68,16 @@ class CommonSettings(BaseSettings):
     metrics_address: str = Field("", alias="METRICS_ADDRESS", pattern=r"^(.+:\d+)?$", examples=["127.0.0.1:9464"])
     reflection: Switch = Field(False, alias="REFLECTION", examples=["on"])
     batching: Switch = Field(True, alias="BATCHING", examples=["on"])
-    gather_seconds: float = Field(0.0001, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0001"])
-    gather_most_seconds: float = Field(0.003, alias="GATHER_MOST_SECONDS", ge=0, le=0.1, examples=["0.003"])
+    gather_seconds: float = Field(0.0003, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0003"])
+    gather_most_seconds: float = Field(0.012, alias="GATHER_MOST_SECONDS", ge=0, le=0.1, examples=["0.012"])
+    max_calls_under_way: int = Field(256, alias="MAX_CALLS_UNDER_WAY", ge=8, le=10_000, examples=["256"])
     connection_age_seconds: int = Field(60, alias="CONNECTION_AGE_SECONDS", ge=1, le=86400, examples=["60"])
     grace_seconds: float = Field(10, alias="GRACE_SECONDS", ge=0, le=300, examples=["10"])
+    workers: int = Field(1, alias="WORKERS", ge=1, le=64, examples=["2"])
+    worker_port_step: int = Field(100, alias="WORKER_PORT_STEP", ge=1, le=10_000, examples=["100"])
+    # A supervisor sets these two for each of its workers: its number from 1 on, and the address that is its alone.
+    worker: int = Field(0, alias="WORKER", ge=0, le=64, examples=["1"])
+    worker_address: str = Field("", alias="WORKER_ADDRESS", pattern=r"^(.+:\d+)?$", examples=["127.0.0.1:50151"])
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$", examples=["INFO"])
 
 

@@ -25,7 +25,7 @@ from shared.reasons import Reason
 from tenancy_service import identity_effects
 from tenancy_service.identity_batches import Batches
 from tenancy_service.identity_client import IdentityClient, StreamEndedError, Told
-from tenancy_service.metrics import SET_ASIDE_EVENTS
+from tenancy_service.metrics import FOLLOWED_TIME_SECONDS, SET_ASIDE_EVENTS
 from tenancy_service.queries import identity_events, users_to_check
 
 HOLD = 5.0  # seconds that a turn lasts beyond the last sign of life
@@ -87,6 +87,7 @@ class IdentityEvents:
             if turn is not None:
                 await count_set_aside(tx)
         if turn is None:
+            SET_ASIDE_EVENTS.set(0)  # it is another worker that counts by now
             await self._pause(LOOK)
             return True
         try:
@@ -224,6 +225,7 @@ class IdentityEvents:
         self._is_failing = True
 
     def _note_success(self) -> None:
+        FOLLOWED_TIME_SECONDS.set_to_current_time()
         if self._is_failing:
             log.info("identity's events are followed again")
         self._is_failing = False

@@ -27,6 +27,7 @@ from protos.tenancy.v1.organizations_pb2_grpc import add_OrganizationServiceServ
 from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceServicer_to_server
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -37,6 +38,7 @@ from shared.mail.worker import Worker
 from shared.origin import Origins
 from shared.readiness import Readiness
 from shared.request_results import RequestResults
+from shared.sampling import keep_sampling
 from shared.server import Server
 from shared.tidy import keep_tidy
 from tenancy_service.access_policy import POLICY
@@ -67,8 +69,8 @@ SERVICES: list[ServiceDescriptor] = [
     )
 ]
 RPCS = rpc_names(SERVICES)
-# Called often enough that a log line for each would cost more than the answer.
-QUIET = frozenset(
+# Without a log line and a timer for each call: see Guard.
+HOT = frozenset(
     {
         "tenancy.v1.AccessService/CheckAccess",
         "tenancy.v1.AccessService/BatchCheckAccess",
@@ -96,6 +98,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails = Worker.of(settings, database, outbox, Composer(settings))
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(
+        {"tenancy.v1.AccessService/CheckAccess": most, "tenancy.v1.AccessService/BatchCheckAccess": most // FEWER},
+        unlimited=frozenset({"tenancy.v1.EventService/StreamEvents"}),
+        others=most // FEWER,
+    )
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -127,21 +135,25 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
+    guard = Guard(POLICY, authentication, HOT, admission)
+    sampling = asyncio.create_task(keep_sampling(guard, database))
     mails.start()
     identity_events = IdentityEvents(database, identity)
     identity_events.start()
     try:
         yield Server(
-            Guard(POLICY, authentication, QUIET),
+            guard,
             [service.full_name for service in SERVICES],
             add,
             is_ready=Readiness(database, prepare).is_ready,
             reflect=settings.reflection,
             connection_age=settings.connection_age_seconds,
+            shares_port=bool(settings.worker_address),
             stopping=stopping,
         )
     finally:
         tidying.cancel()
+        sampling.cancel()
         await mails.close()
         await identity_events.close()
         await identity.close()

@@ -23,7 +23,9 @@ Permissions = Annotated[Mapping[str, LeastRole], NoDecode, BeforeValidator(permi
 class Settings(MailSettings):
     templates = TEMPLATES
 
-    listen_address: str = Field("127.0.0.1:50052", alias="LISTEN_ADDRESS", examples=["127.0.0.1:50052"])
+    listen_address: str = Field(
+        "127.0.0.1:50052", alias="LISTEN_ADDRESS", pattern=r"^(unix:.+|.+:\d+)$", examples=["127.0.0.1:50052"]
+    )
     identity_address: str = Field("127.0.0.1:50051", alias="IDENTITY_ADDRESS", examples=["identity:50051"])
     identity_service_key: SecretStr = Field(alias="IDENTITY_SERVICE_KEY", examples=["tenancy.<secret>"])
     # Of the whole identity call, retries included; a caller's shorter deadline counts for that caller alone.

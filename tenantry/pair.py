@@ -171,6 +171,7 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
         **({"PERMISSIONS_FILE": str(permissions)} if permissions.exists() else {}),
         **{name: value for name, value in os.environ.items() if name != "SESSION_SECRET"},
         "METRICS_ADDRESS": os.environ.get(f"{service.upper()}_METRICS_ADDRESS", ""),  # one port cannot be both's
+        "WORKERS": "",  # one process of each here
         "DATABASE_URL": pair.database_url(service),
         "LISTEN_ADDRESS": pair.addresses[service],
         "SERVICE_KEYS": ",".join([keys[service], *([more_keys] if more_keys else [])]),

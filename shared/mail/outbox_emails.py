@@ -15,6 +15,7 @@ from shared.database import Row, Tx, first
 FIRST_WAIT, LONGEST_WAIT = 30, 3600  # seconds
 DOUBLINGS = 7  # beyond the longest wait; an endless power would overflow
 SENT_MAILS_DAYS = 7
+MOST_COUNTED = 10_000
 
 
 async def insert_outbox_email(
@@ -63,6 +64,13 @@ async def update_failed_email(tx: Tx, table: Table, *, row: Row, error: str, is_
 async def delete_outbox_email(tx: Tx, table: Table, *, row: Row) -> None:
     """One that there is nothing to send for."""
     await tx.execute(delete(table).where(_is(table, row)))
+
+
+async def count_waiting_emails(tx: Tx, table: Table) -> int:
+    """Up to MOST_COUNTED; the index of those that are due holds no others."""
+    waiting = select(1).select_from(table).where(table.c.sent_time.is_(None), table.c.dead_time.is_(None))
+    counted = select(func.count()).select_from(waiting.limit(MOST_COUNTED).subquery())
+    return int((await tx.execute(counted)).scalar_one())
 
 
 def sent_long_ago(table: Table) -> ColumnElement[bool]:

@@ -5,6 +5,8 @@ is sent again: at least once.
 """
 
 import asyncio
+import math
+import time
 from typing import Any, Protocol, Self
 
 from shared.database import Database, Row, Tx
@@ -16,6 +18,7 @@ from shared.mail.message import Mail, NotDeliveredError
 from shared.mail.outbox import Outbox
 from shared.mail.settings import MailSettings
 from shared.mail.smtp import Smtp
+from shared.worker_metrics import MAILS, MAILS_WAITING
 
 # put() wakes before the commit: from a short look on they become rarer, up to one a second, which also finds
 # what other processes put and left.
@@ -24,6 +27,7 @@ BATCH = 50  # mails over one connection
 MOST_ATTEMPTS = 10
 DELIVERY_SECONDS = 25.0  # less than the first lease, so that nobody else takes the row meanwhile
 STOP_SECONDS = 5.0
+COUNT = 15.0  # seconds between two counts of what waits
 MOST_ERROR = 500  # characters
 
 
@@ -39,6 +43,7 @@ class Worker:
         self._running: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_failing = False
+        self._counted_at = -math.inf
 
     @classmethod
     def of(cls, settings: MailSettings, database: Database, outbox: Outbox[Any], composer: Composer) -> Self:
@@ -73,11 +78,19 @@ class Worker:
                 for _ in range(BATCH):
                     if self._is_stopping or not await self._send_next(deliver):
                         break
+            await self._count()
             self._is_failing = False
         except Exception as error:  # not a line for every look
             if not self._is_failing:
                 log.warning("the outbox cannot be worked on", exc_info=error)
             self._is_failing = True
+
+    async def _count(self) -> None:
+        if time.monotonic() - self._counted_at < COUNT:
+            return
+        async with self._database.single_read() as tx:
+            MAILS_WAITING.set(await outbox_emails.count_waiting_emails(tx, self._outbox.table))
+        self._counted_at = time.monotonic()
 
     async def _send_next(self, deliver: Deliver) -> bool:
         """False if nothing is due, or whoever delivers is away."""
@@ -106,6 +119,7 @@ class Worker:
         else:
             async with self._database.transaction() as tx:
                 await outbox_emails.update_sent_email(tx, self._outbox.table, row=row)
+            MAILS.labels("sent").inc()
         return goes_on
 
     async def _composed(self, row: Row) -> Mail | None:
@@ -122,6 +136,7 @@ class Worker:
         printable = "".join(c if c.isprintable() else " " for c in error)[:MOST_ERROR]
         async with self._database.transaction() as tx:
             await outbox_emails.update_failed_email(tx, self._outbox.table, row=row, error=printable, is_dead=is_dead)
+        MAILS.labels("given_up" if is_dead else "failed").inc()
         if is_dead:
             # Not the error: the server's words may hold the address.
             log.warning("a mail is given up", email_id=str(row.email_id), template=row.template)

@@ -25,6 +25,21 @@ def up(began: float, identity_port: int, tenancy_port: int) -> None:
 
 @click.command()
 @click.argument("service", type=click.Choice(["identity", "tenancy"]))
-def serve(service: str) -> None:
-    """Run one service with the settings of the environment, as in production."""
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    envvar="WORKERS",
+    show_envvar=True,
+    help="So many processes on one port, with a supervisor; without it one process, without.",
+)
+def serve(service: str, workers: int | None) -> None:
+    """Run one service with the settings of the environment, as in production.
+
+    With --workers a supervisor starts so many processes, follows one that dies with another, replaces all of them one
+    by one on SIGHUP, and drains them on SIGTERM.
+    """
+    if workers is not None:
+        from tenantry.workers import serve_with_workers
+
+        sys.exit(serve_with_workers(service, workers))
     os.execv(sys.executable, [sys.executable, "-m", f"{service}_service"])  # noqa: S606

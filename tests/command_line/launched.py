@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from tenantry.processes import is_alive
 from tenantry.run_state import RunState
+from tenantry.testing.group import AS_IN_A_TERMINAL
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "tenantry"]
@@ -38,19 +39,6 @@ def tenantry(folder: Path, *arguments: str, **more: str) -> "subprocess.Complete
         text=True,
         timeout=60,
     )
-
-
-# Ends with us, and takes interrupts, which whatever a background job starts would ignore. A program of its own and no
-# preexec_fn: between fork and exec a process that had gRPC's threads can crash.
-AS_IN_A_TERMINAL = """
-import os, signal, sys
-from tenantry.processes import death_signal
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-death_signal()(signal.SIGTERM)
-if os.getppid() != int(sys.argv[1]):
-    os._exit(1)
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 @dataclass
@@ -114,7 +102,7 @@ def new_folder(environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
         yield Path(folder) / "data"
 
 
-def all_gone(pids: Mapping[str, int], seconds: float = 10) -> bool:
+def all_gone(pids: Mapping[Any, int], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while any(is_alive(pid) for pid in pids.values()):
         if time.monotonic() > deadline:

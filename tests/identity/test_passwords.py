@@ -176,3 +176,17 @@ async def test_the_loop_does_not_stall(hashing: Passwords) -> None:
     await asyncio.gather(*(hashing.hash("secret") for _ in range(20)))
     ticking.cancel()
     assert longest < 0.2  # inline, the 20 hashes would take twice that
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads", "turns"), [(8, 1, 2, 2), (8, 3, 2, 2), (4, 4, 1, 1), (2, 64, 1, 1)]
+)
+def test_workers_divide_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int, turns: int
+) -> None:
+    monkeypatch.setattr(passwords, "cores", lambda: cores)
+    monkeypatch.setattr(passwords, "THREADS", 2)
+    monkeypatch.setattr(passwords, "TURNS", 2)
+    made = Passwords(workers)
+    assert (made.threads, made.turns) == (threads, turns)
+    made.close()

@@ -111,6 +111,25 @@ async def test_the_user_is_read_where_apps_write_it(rows: Rows, sess: dict[str, 
     assert await one(rows, "SELECT user_id FROM session WHERE sid = %s", sid) == (user_id,)
 
 
+async def test_workers_that_clear_away_at_once_leave_to_each_other_what_one_holds(
+    pair: Pair, people: People, rows: Rows
+) -> None:
+    ada, bo = await people.persons(2)
+    gone = "UPDATE session SET expire = now() - interval '1 second' WHERE sid = ANY(%s)"
+    await rows.execute(gone, ([ada.sid, bo.sid],))
+    databases = [Database(pair.identity.database_url, pool_size=1, name="t", constraint_errors={}) for _ in range(3)]
+    rubbish = useless(events_keep=timedelta(days=30))
+    left = "SELECT count(*) FROM session WHERE sid = ANY(%s)"
+    async with await psycopg.AsyncConnection.connect(pair.identity.database_url) as other:
+        await other.execute("SELECT FROM session WHERE sid = %s FOR UPDATE", (bo.sid,))
+        await asyncio.gather(*[tidy(database, rubbish) for database in databases])
+        assert await one(rows, left, [ada.sid, bo.sid]) == (1,)
+    await asyncio.gather(*[tidy(database, rubbish) for database in databases])
+    assert await one(rows, left, [ada.sid, bo.sid]) == (0,)
+    for database in databases:
+        await database.close()
+
+
 async def test_expired_rows_are_cleared_away_and_their_sids_remembered(pair: Pair, people: People, rows: Rows) -> None:
     ada, bo = await people.persons(2)
     await rows.execute("UPDATE session SET expire = now() - interval '1 second' WHERE sid = %s", (ada.sid,))

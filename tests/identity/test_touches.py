@@ -12,6 +12,7 @@ import pytest
 
 from identity_service.queries import validation as queries
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.database import Database
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import People, TestPerson
 from tests.identity.conftest import Rows, validate
@@ -110,3 +111,28 @@ async def test_a_touch_revives_nothing_and_waits_for_nobody(
     assert await validate(sessions, ada.token, bo.token) == ["SESSION_INVALID", bo.session_id]
     await wait_for_touch(rows, bo, locked[0])  # it was skipped, and is due again
     assert await validate(sessions, ada.token) == ["SESSION_INVALID"]
+
+
+async def test_workers_that_note_the_same_sessions_write_each_once_and_wait_for_nobody(
+    pair: Pair, people: People, rows: Rows
+) -> None:
+    everybody = await people.persons(20)
+    for person in everybody:
+        await age(rows, person, 100)
+    sids = [person.sid for person in everybody]
+    workers = [Database(pair.identity.database_url, pool_size=2, name="t", constraint_errors={}) for _ in range(4)]
+
+    async def touch(database: Database, order: list[str]) -> None:
+        async with database.transaction() as tx:
+            idle = timedelta(minutes=30)
+            await queries.update_last_seen(tx, sids=order, idle=idle, touch_every=timedelta(minutes=1))
+
+    versions = "SELECT sid, xmin::text, last_seen_at FROM session WHERE sid = ANY(%s) ORDER BY sid"
+    before = await (await rows.execute(versions, (sids,))).fetchall()
+    await asyncio.gather(*[touch(worker, sids[::way]) for worker in workers for way in (1, -1)])
+    touched = await (await rows.execute(versions, (sids,))).fetchall()
+    assert all(late[2] - early[2] > timedelta(seconds=90) for early, late in zip(before, touched, strict=True))
+    await asyncio.gather(*[touch(worker, sids) for worker in workers])
+    assert await (await rows.execute(versions, (sids,))).fetchall() == touched
+    for worker in workers:
+        await worker.close()

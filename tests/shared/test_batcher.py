@@ -47,7 +47,7 @@ def failed(error: BaseException) -> ServiceError:
 
 
 def batcher(trips: Trips, **options: object) -> Batcher[str, str]:
-    return Batcher(trips, failed, **{"timeout": SOON} | options)  # type: ignore[arg-type]
+    return Batcher(trips, failed, **{"name": "test", "timeout": SOON} | options)  # type: ignore[arg-type]
 
 
 async def ask_all(asked: Batcher[str, str], questions: Sequence[str]) -> list[asyncio.Task[str]]:

@@ -22,7 +22,7 @@ def failed(error: BaseException) -> ServiceError:
 
 
 def batcher(answer_all: AnswerAll, **options: object) -> Batcher[str, str]:
-    return Batcher(answer_all, failed, **{"timeout": SOON} | options)  # type: ignore[arg-type]
+    return Batcher(answer_all, failed, **{"name": "test", "timeout": SOON} | options)  # type: ignore[arg-type]
 
 
 async def refusals(asked: Batcher[str, str], questions: str) -> list[ServiceError]:
@@ -55,7 +55,7 @@ async def test_a_service_error_of_the_whole_batch_is_what_everybody_is_told() ->
     async def broken(questions: list[str]) -> list[str | ServiceError]:
         raise shared_error
 
-    asked: Batcher[str, str] = Batcher(broken, lambda error: error, timeout=SOON)  # type: ignore[arg-type,return-value]
+    asked: Batcher[str, str] = Batcher(broken, lambda error: error, name="test", timeout=SOON)  # type: ignore[arg-type,return-value]
     errors = await refusals(asked, "ab")
     assert [(error.reason, error.retry_after) for error in errors] == [(Reason.IDENTITY_UNAVAILABLE, 1.0)] * 2
     assert shared_error not in errors

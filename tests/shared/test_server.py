@@ -35,9 +35,9 @@ def test_the_servers_limits_are_those_that_were_decided() -> None:
     assert server.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
     assert CommonSettings.model_fields["connection_age_seconds"].default == 60
     assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
-    assert server.OPTIONS["grpc.max_concurrent_streams"] == 1_000
-    assert server.OPTIONS["grpc.server.max_pending_requests"] == 5_000
-    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 10_000
+    assert server.OPTIONS["grpc.max_concurrent_streams"] == 100
+    assert server.OPTIONS["grpc.server.max_pending_requests"] == 100
+    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 200
     assert server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
 
 
@@ -46,8 +46,9 @@ def test_the_clients_limits_are_those_that_were_decided() -> None:
     assert channel.KEEPALIVE["grpc.keepalive_timeout_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.http2.ping_timeout_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.initial_reconnect_backoff_ms"] == 100
+    assert channel.KEEPALIVE["grpc.min_reconnect_backoff_ms"] == 2_000
     assert channel.KEEPALIVE["grpc.max_reconnect_backoff_ms"] == 1_000
-    assert channel.RETRY["maxAttempts"] == 3
+    assert channel.RETRY["maxAttempts"] == 5
     assert channel.RETRY["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
 
 
