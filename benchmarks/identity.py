@@ -24,10 +24,11 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass
 class Identity:
-    """Where it listens, and its database with the rights of the service."""
+    """Where it listens, its database with the rights of the service, and its process."""
 
     address: str
     database_url: str
+    pid: int
 
     def accounts(self, count: int, state: str = "ACTIVE", *, is_verified: bool = True) -> list[str]:
         """The addresses of new ones with PASSWORD."""
@@ -60,7 +61,7 @@ def identity() -> Iterator[Identity]:
         )
         try:
             wait_for(address)
-            yield Identity(address, url)
+            yield Identity(address, url, process.pid)
         finally:
             process.terminate()
             process.wait()

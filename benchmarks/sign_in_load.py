@@ -1,5 +1,7 @@
 """200 people sign in at once, from a process of their own, beside steady validations: what these notice of it.
 
+And what it costs the thread of identity's event loop, which does not depend on what else the machine is doing.
+
 Who is refused waits as RetryInfo says and tries again, until everybody is in.
 
 `python -m benchmarks.sign_in_load`.
@@ -19,7 +21,8 @@ import uvloop
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
-from benchmarks.identity import identity, new_source, sign_in, told, via
+from benchmarks.identity import Identity, identity, new_source, sign_in, told, via
+from benchmarks.world import loop_cpu
 from protos.identity.v1.sessions_pb2 import ValidateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from tenantry.testing.people import AS_OPERATOR
@@ -62,8 +65,8 @@ def retry_after(error: grpc.aio.AioRpcError) -> float:
     return float(retry.retry_delay.ToMilliseconds() / 1000)
 
 
-async def measure(address: str, emails: list[str], bursts: int) -> None:
-    command = [sys.executable, "-m", "benchmarks.sign_in_load", "--address", address]
+async def measure(found: Identity, emails: list[str], bursts: int) -> None:
+    command = [sys.executable, "-m", "benchmarks.sign_in_load", "--address", found.address]
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert other.stdin is not None
@@ -73,26 +76,34 @@ async def measure(address: str, emails: list[str], bursts: int) -> None:
     quiet: list[float] = []
     during: list[float] = []
     took: list[float] = []
+    loop_quiet = loop_during = 0.0  # seconds of processor time
     told_by_all = Counter[str]()
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(found.address) as channel:
         stub = SessionServiceStub(channel)
         token = (await stub.CreateSession(sign_in(emails[0]), metadata=via(new_source()))).token
         await asyncio.gather(*[validate(stub, token, []) for _ in range(200)])
         for _ in range(bursts):
             # Without the seconds after a burst, in which it still echoes.
             await validate_until(stub, token, [], asyncio.create_task(asyncio.sleep(1)))
+            before = loop_cpu(found.pid)
             await validate_until(stub, token, quiet, asyncio.create_task(asyncio.sleep(QUIET)))
-            start = time.perf_counter()
+            loop_quiet += loop_cpu(found.pid) - before
+            before, start = loop_cpu(found.pid), time.perf_counter()
             other.stdin.write(b"go\n")
             line = asyncio.create_task(other.stdout.readline())
             await validate_until(stub, token, during, line)
             took.append(time.perf_counter() - start)
+            loop_during += loop_cpu(found.pid) - before
             told_by_all.update(json.loads(line.result()))
     other.stdin.close()
     await other.wait()
     show("quiet", quiet)
     show("during", during)
     print(f"p99 during / quiet: {p99(during) / p99(quiet):.2f}; all were in after {statistics.median(took):.2f} s")
+    validation = loop_quiet / len(quiet)
+    sign_ins = (loop_during - validation * len(during)) / told_by_all["signed in"]
+    print(f"CPU of the event loop: {sign_ins * 1000:.2f} ms for each sign-in with its refusals,", end=" ")
+    print(f"{validation * 1000:.2f} ms for each validation")
     for what, count in told_by_all.most_common():
         print(f"  {count / bursts:6.1f} times for {AT_ONCE} people: {what}")
 
@@ -133,7 +144,7 @@ def main() -> None:
         uvloop.run(load(chosen.address, json.loads(sys.stdin.readline())))
         return
     with identity() as found:
-        uvloop.run(measure(found.address, found.accounts(AT_ONCE), chosen.bursts))
+        uvloop.run(measure(found, found.accounts(AT_ONCE), chosen.bursts))
 
 
 if __name__ == "__main__":

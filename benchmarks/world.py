@@ -161,6 +161,12 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def loop_cpu(pid: int) -> float:
+    """Seconds of its main thread, which runs the event loop."""
+    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
 def _cpu(pid: int) -> float:
     """Its own, of all threads, and that of children that have ended."""
     try:

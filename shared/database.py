@@ -95,7 +95,8 @@ class Database:
         sqlalchemy.event.listen(self._engine.sync_engine, "checkout", lambda _, record, __: self._in_use.add(record))
         sqlalchemy.event.listen(self._engine.sync_engine, "checkin", lambda _, record: self._in_use.discard(record))
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        # A batch at a time reads here, so one connection does; without batching, or with many callers, more.
+        # A batch at a time reads here and a sign-in at a time writes, so two connections do; without batching, or
+        # with many callers, more.
         self._hot = AsyncConnectionPool(
             url,
             kwargs={**libpq, "options": options(SESSION_SETTINGS, HOT_SETTINGS), "autocommit": True},
@@ -186,9 +187,8 @@ class Database:
         """As `transaction`, for queries that `send` or `fetch`: prepared statements without SQLAlchemy's share."""
         try:
             async with self._hot_connection() as connection:
-                await connection.execute("BEGIN")
+                await connection.execute("BEGIN")  # the pool's own block commits, or rolls back
                 yield connection
-                await connection.execute("COMMIT")  # whoever does not get here is rolled back by the pool
         except (psycopg.Error, PoolTimeout) as error:
             raise self._expected(error) from error
 
@@ -196,7 +196,9 @@ class Database:
     async def _hot_connection(self) -> AsyncIterator[HotTx]:
         """One that the server has not closed while it was idle: what writes is not tried twice."""
         for others in reversed(range(self._hot.max_size + 1)):
+            begin = time.perf_counter()
             async with self._hot.connection() as connection:
+                HOT_WAIT.observe(time.perf_counter() - begin)
                 if others and _has_something_to_read(connection):
                     await connection.close()
                     continue

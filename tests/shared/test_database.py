@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shared.database import HOT_SETTINGS, SESSION_SETTINGS, Database
+from shared.database import HOT_SETTINGS, SESSION_SETTINGS, Database, fetch, send
 from shared.errors import ServiceError
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
@@ -40,7 +40,7 @@ async def test_connections_have_the_limits_that_are_promised(database: Database)
     async with database.transaction() as tx:
         for name, value in promised.items():
             assert (await tx.execute(text(f"SHOW {name}"))).scalar_one() == value
-    for name, value in {**SESSION_SETTINGS, **HOT_SETTINGS}.items():
+    for name, value in {**promised, **HOT_SETTINGS}.items():
         assert await database.hot_read(f"SHOW {name}", ()) == [(value,)]
 
 
@@ -58,6 +58,40 @@ async def test_a_block_commits_when_it_ends_and_rolls_back_when_it_raises(databa
     assert methods == ["kept"]
 
 
+async def test_hot_writes_commit_and_a_hot_block_does_as_others_do(database: Database) -> None:
+    insert = """INSERT INTO request_results (caller, method, request_id, fingerprint)
+                VALUES ('c', %(method)s, gen_random_uuid(), '') RETURNING method"""
+    assert await database.hot_write(insert, {"method": "alone"}) == [("alone",)]
+    async with database.hot_transaction() as tx:
+        await send(tx, insert, {"method": "kept"})
+        assert await fetch(tx, "SELECT method FROM request_results ORDER BY 1", {}) == [("alone",), ("kept",)]
+    with suppress(RuntimeError):
+        async with database.hot_transaction() as tx:
+            await send(tx, insert, {"method": "lost"})
+            raise RuntimeError
+    async with database.transaction() as slower:
+        await send(slower, insert, {"method": "slower"})
+        found = await fetch(slower, "SELECT method FROM request_results ORDER BY 1", {})
+    assert found == [("alone",), ("kept",), ("slower",)]
+
+
+async def test_a_hot_block_that_is_cancelled_leaves_no_lock_behind(database: Database) -> None:
+
+    async def hold() -> None:
+        async with database.hot_transaction() as tx:
+            await fetch(tx, "SELECT pg_advisory_xact_lock(1)", {})
+            await send(tx, "SELECT pg_sleep(0.001)", {})
+            await fetch(tx, "SELECT pg_sleep(0.001)", {})
+            await send(tx, "SELECT pg_sleep(0.001)", {})
+
+    for number in range(40):
+        held = asyncio.create_task(hold())
+        await asyncio.sleep(number * 0.00015)
+        held.cancel()
+        await asyncio.wait({held})
+        await hold()  # or CONFLICT after half a second
+
+
 @pytest.mark.parametrize("state", ERRORS)
 async def test_an_expected_error_becomes_its_reason(database: Database, state: str) -> None:
     raising = f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$"
@@ -68,6 +102,10 @@ async def test_an_expected_error_becomes_its_reason(database: Database, state: s
     assert (caught.value.retry_after is not None) is (caught.value.reason is Reason.DATABASE_BUSY)
     with pytest.raises(ServiceError) as caught:
         await database.hot_read(raising, ())
+    assert caught.value.reason is ERRORS[state]
+    with pytest.raises(ServiceError) as caught:
+        async with database.hot_transaction() as tx:
+            await send(tx, raising, {})
     assert caught.value.reason is ERRORS[state]
 
 
@@ -122,8 +160,9 @@ async def test_a_connection_that_was_ended_is_replaced_without_anybody_noticing(
         await tx.execute(text("SELECT 1"))
     assert await database.hot_read("SELECT 1", ()) == [(1,)]
     async with await psycopg.AsyncConnection.connect(databases.postgres.url(), autocommit=True) as admin:
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
-    assert await database.hot_read("SELECT 2", ()) == [(2,)]
+        ended = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'test'"
+        await admin.execute(ended)
+    assert await database.hot_write("SELECT 2", {}) == [(2,)]
     async with database.transaction() as tx:
         assert (await tx.execute(text("SELECT 3"))).scalar_one() == 3
 
