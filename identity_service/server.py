@@ -34,6 +34,7 @@ from protos.identity.v1.factors_pb2_grpc import add_FactorServiceServicer_to_ser
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -64,6 +65,20 @@ QUIET = frozenset(
         "grpc.health.v1.Health/Check",
     }
 )
+# Whole applications wait for these; the second is how tenancy asks.
+FIRST = ("identity.v1.SessionService/ValidateSession", "identity.v1.SessionService/BatchValidateSessions")
+# Counted elsewhere: streams in shared/event_streams.py, those that hash in identity_service/passwords.py.
+UNLIMITED = frozenset(
+    {
+        "identity.v1.EventService/StreamEvents",
+        "identity.v1.SessionService/CreateSession",
+        "identity.v1.SessionService/RefreshSession",
+        "identity.v1.UserService/SignUp",
+        "identity.v1.UserService/ChangePassword",
+        "identity.v1.UserService/FinishPasswordReset",
+        "identity.v1.UserService/CreateUser",
+    }
+)
 
 
 @asynccontextmanager
@@ -82,6 +97,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     validation = Validation(database, touches, settings)
     passwords = Passwords(settings.workers)
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(dict.fromkeys(FIRST, most), unlimited=UNLIMITED, others=most // FEWER)
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -113,7 +130,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless))
-    guard = Guard(POLICY, authentication, QUIET)
+    guard = Guard(POLICY, authentication, QUIET, admission)
     sampling = asyncio.create_task(keep_sampling(guard, database, (PASSWORD_CALLS, lambda: passwords.calls_under_way)))
     mails.start()
     try:

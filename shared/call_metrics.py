@@ -15,6 +15,8 @@ STREAMS_ENDED = Counter(
 CALL_FAILURES = Counter(
     "tenantry_call_failures_total", "Calls and streams that were refused or failed.", ("method", "code", "reason")
 )
+# Counted by admission as it refuses them, which must cost next to nothing, and taken from there once a second.
+CALLS_OVERLOADED = Counter("tenantry_calls_overloaded_total", "Calls that were refused at once, as OVERLOADED.")
 
 
 class Measured:

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from shared.access_rules import Policy, Rule
+from shared.admission import Admission, Crowd
 from shared.authentication import Authentication
 from shared.call_metrics import UNKNOWN, Measured
 from shared.caller import set_caller
@@ -29,9 +30,16 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Guard(grpc.aio.ServerInterceptor):
     """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once."""
 
-    def __init__(self, policy: Policy, authentication: Authentication, quiet: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        authentication: Authentication,
+        quiet: frozenset[str] = frozenset(),
+        admission: Admission | None = None,
+    ) -> None:
         self._policy = policy
         self.authentication = authentication
+        self.admission = admission or Admission()
         self._quiet = quiet
         self._wrapped: dict[str, Handler] = {}
         self.calls_under_way = 0
@@ -59,7 +67,7 @@ class Guard(grpc.aio.ServerInterceptor):
             if handler is None or method not in self._policy:
                 return grpc.stream_stream_rpc_method_handler(_unknown_method)
             wrapped = self._wrapped[path] = self._wrap(method, handler)
-        return wrapped
+        return self.admission.refusal(path) or wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         kind = (handler.request_streaming, handler.response_streaming)
@@ -70,11 +78,12 @@ class Guard(grpc.aio.ServerInterceptor):
             (True, True): handler.stream_stream,
         }[kind]
         rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
+        crowd = self.admission.crowd(method)
         decode_any = decoded_each if handler.request_streaming else decoded
         measured = Measured(method, is_stream=handler.response_streaming)
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(self, method, measured, rule, quiet, context):
+            async with Call(self, method, measured, rule, quiet, crowd, context):
                 request = decode_any(decode, data)
                 left = context.time_remaining()
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
@@ -84,7 +93,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(data: Any, context: Context) -> None:
             # Not a generator: gRPC leaves one that is cancelled while it sends to the garbage collector.
-            async with Call(self, method, measured, rule, quiet, context, is_stream=True):
+            async with Call(self, method, measured, rule, quiet, crowd, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -106,7 +115,18 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication as it begins; as it ends its measures, the log line, the error's status."""
 
-    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_measured", "_method", "_quiet", "_rule", "_start")
+    __slots__ = (
+        "_caller",
+        "_context",
+        "_crowd",
+        "_guard",
+        "_is_stream",
+        "_measured",
+        "_method",
+        "_quiet",
+        "_rule",
+        "_start",
+    )
 
     def __init__(
         self,
@@ -115,10 +135,12 @@ class Call:
         measured: Measured,
         rule: Rule,
         quiet: bool,
+        crowd: Crowd,
         context: Context,
         *,
         is_stream: bool = False,
     ) -> None:
+        self._crowd = crowd
         self._guard, self._method, self._measured, self._rule = guard, method, measured, rule
         self._quiet, self._context, self._is_stream = quiet, context, is_stream
         self._caller: Any = None
@@ -126,6 +148,7 @@ class Call:
     async def __aenter__(self) -> None:
         self._start = time.perf_counter()
         self._guard.calls_under_way += 1
+        self._crowd.under_way += 1
         self._guard.streams_under_way += self._is_stream
         try:
             metadata = self._context.invocation_metadata() or ()
@@ -142,6 +165,7 @@ class Call:
 
     async def _end(self, error: BaseException | None) -> None:
         self._guard.calls_under_way -= 1
+        self._crowd.under_way -= 1
         self._guard.streams_under_way -= self._is_stream
         if error is None:
             self._log("OK")

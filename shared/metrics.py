@@ -31,9 +31,9 @@ class Workers(Collector):
             return list(self._sum.collect())
 
     def ended(self, process_id: int) -> None:
-        """To be called once for each worker when it has ended, however: its gauges go, its counts stay.
+        """For the supervisor to call when a worker has ended, however: its gauges go, its counts stay.
 
-        They go into one file for all that ended, or each restart would leave some to be read at every scrape.
+        They move into one file for all that ended: else each restart would leave files to be read at every scrape.
         """
         with self._lock:
             mark_process_dead(process_id, str(self._directory))

@@ -270,6 +270,11 @@ class Reason(Enum):
         "Too many passwords are being checked at this moment.",
         "Try again after the time in RetryInfo.",
     )
+    OVERLOADED = Entry(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "There are more calls than can be answered.",
+        "Try again after the time in RetryInfo.",
+    )
     DATABASE_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "All database connections are in use.",

@@ -14,6 +14,8 @@ from typing import TypeAlias
 from prometheus_client import Gauge
 
 from shared import worker_metrics as measured
+from shared.admission import Admission
+from shared.call_metrics import CALLS_OVERLOADED
 from shared.database import Database
 from shared.interceptors import Guard
 
@@ -26,13 +28,22 @@ Sample: TypeAlias = tuple[Gauge, Callable[[], float]]
 async def keep_sampling(guard: Guard, database: Database, *others: Sample) -> None:
     """Runs until cancelled."""
     measured.WORKER_START_TIME_SECONDS.set_to_current_time()
+    refused = 0
     while True:
         sample(guard, database)
+        refused = count_overloaded(guard.admission, refused)
         for gauge, look in others:
             gauge.set(look())
         due = time.perf_counter() + EVERY
         await asyncio.sleep(EVERY)
         measured.EVENT_LOOP_LAG_SECONDS.observe(max(0.0, time.perf_counter() - due))
+
+
+def count_overloaded(admission: Admission, counted: int) -> int:
+    """How many are counted now."""
+    refused = admission.refused
+    CALLS_OVERLOADED.inc(refused - counted)
+    return refused
 
 
 def sample(guard: Guard, database: Database) -> None:

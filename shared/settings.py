@@ -70,6 +70,7 @@ class CommonSettings(BaseSettings):
     batching: Switch = Field(True, alias="BATCHING", examples=["on"])
     gather_seconds: float = Field(0.0001, alias="GATHER_SECONDS", ge=0, le=0.01, examples=["0.0001"])
     gather_most_seconds: float = Field(0.003, alias="GATHER_MOST_SECONDS", ge=0, le=0.1, examples=["0.003"])
+    max_calls_under_way: int = Field(256, alias="MAX_CALLS_UNDER_WAY", ge=8, le=10_000, examples=["256"])
     connection_age_seconds: int = Field(60, alias="CONNECTION_AGE_SECONDS", ge=1, le=86400, examples=["60"])
     grace_seconds: float = Field(10, alias="GRACE_SECONDS", ge=0, le=300, examples=["10"])
     workers: int = Field(1, alias="WORKERS", ge=1, le=64, examples=["2"])

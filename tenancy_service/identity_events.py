@@ -87,6 +87,7 @@ class IdentityEvents:
             if turn is not None:
                 await count_set_aside(tx)
         if turn is None:
+            SET_ASIDE_EVENTS.set(0)  # it is another worker that counts by now
             await self._pause(LOOK)
             return True
         try:

@@ -27,6 +27,7 @@ from protos.tenancy.v1.organizations_pb2_grpc import add_OrganizationServiceServ
 from protos.tenancy.v1.project_members_pb2_grpc import add_ProjectMemberServiceServicer_to_server
 from protos.tenancy.v1.projects_pb2_grpc import add_ProjectServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
+from shared.admission import FEWER, Admission
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -97,6 +98,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     mails = Worker.of(settings, database, outbox, Composer(settings))
     checks = Checks(identity, database, settings)
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
+    most = settings.max_calls_under_way
+    admission = Admission(
+        {"tenancy.v1.AccessService/CheckAccess": most, "tenancy.v1.AccessService/BatchCheckAccess": most // FEWER},
+        unlimited=frozenset({"tenancy.v1.EventService/StreamEvents"}),
+        others=most // FEWER,
+    )
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(
@@ -128,7 +135,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     # Longer than a cursor is good for: an event bears the time when its transaction began.
     useless = upkeep.useless(events_keep=events_keep + timedelta(hours=1))
     tidying = asyncio.create_task(keep_tidy(database, useless, upkeep.delete_past_purge_time))
-    guard = Guard(POLICY, authentication, QUIET)
+    guard = Guard(POLICY, authentication, QUIET, admission)
     sampling = asyncio.create_task(keep_sampling(guard, database))
     mails.start()
     identity_events = IdentityEvents(database, identity)

@@ -35,7 +35,8 @@ except grpc.aio.AioRpcError as error:
 
 `grpcurl` and `buf curl` print the details as they are. What gRPC itself refuses, before a call reaches the services,
 has no details: a message that is too large or too many calls at once (RESOURCE_EXHAUSTED), a server that is not there
-(UNAVAILABLE), a call cut short by a server that stops (CANCELLED; read again).
+(UNAVAILABLE), a call cut short by a server that stops, or not even looked at by one with far too many (CANCELLED; read
+again after a moment).
 
 | reason | gRPC code | what happened | what to do next |
 |---|---|---|---|

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from shared.mail.outbox_emails import count_waiting_emails
 from tenantry.testing.databases import Databases
 from tenantry.testing.mail import Mailbox
 from tenantry.testing.pair import identity_settings, running_identity
@@ -26,6 +28,10 @@ def mails(tmp_path: Path) -> Mailbox:
     return Mailbox(tmp_path)
 
 
+def sent() -> float:
+    return REGISTRY.get_sample_value("tenantry_mails_total", {"result": "sent"}) or 0.0
+
+
 def files(folder: Path) -> dict[str, int]:
     """The modes by name."""
     return {path.name: path.stat().st_mode for path in folder.iterdir()}
@@ -33,12 +39,18 @@ def files(folder: Path) -> dict[str, int]:
 
 async def test_two_workers_send_each_of_200_mails_once(own: OwnOutbox, tmp_path: Path) -> None:
     addresses = [an_address() for _ in range(200)]
+    counted = sent()
     async with own.database.transaction() as tx:
         for each in addresses:
             await own.outbox.put(tx, "password_changed", each)
+    async with own.database.single_read() as tx:
+        assert await count_waiting_emails(tx, own.outbox.table) == 200
     async with own.working(MAIL_FOLDER=tmp_path), own.working(MAIL_FOLDER=tmp_path):
         for each in reversed(addresses):
             await own.becomes(each, sent=True)
+    assert sent() - counted == 200
+    async with own.database.single_read() as tx:
+        assert await count_waiting_emails(tx, own.outbox.table) == 0
     assert sorted(name.split("-", 2)[2] for name in files(tmp_path)) == sorted(f"{a}.eml" for a in addresses)
     assert {(await own.row(each))["attempts"] for each in addresses} == {1}
 

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from shared.access_rules import PUBLIC, SESSION, Policy
+from shared.admission import Admission
 from shared.authentication import Authentication
 from shared.caller import Person, current_caller
 from shared.errors import ServiceError
@@ -157,9 +158,11 @@ async def find_person(token: str) -> Person:
 
 
 @asynccontextmanager
-async def running_kinds(lines: Lines, quiet: frozenset[str] = frozenset()) -> AsyncIterator[Running]:
+async def running_kinds(
+    lines: Lines, quiet: frozenset[str] = frozenset(), admission: Admission | None = None
+) -> AsyncIterator[Running]:
     kinds = Kinds()
-    guard = Guard(POLICY, Authentication(find_person, {}, "connect.sid"), quiet)
+    guard = Guard(POLICY, Authentication(find_person, {}, "connect.sid"), quiet, admission)
     server = grpc.aio.server(interceptors=[guard])
     server.add_generic_rpc_handlers((kinds.handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")

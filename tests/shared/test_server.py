@@ -35,9 +35,9 @@ def test_the_servers_limits_are_those_that_were_decided() -> None:
     assert server.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
     assert CommonSettings.model_fields["connection_age_seconds"].default == 60
     assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
-    assert server.OPTIONS["grpc.max_concurrent_streams"] == 1_000
-    assert server.OPTIONS["grpc.server.max_pending_requests"] == 5_000
-    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 10_000
+    assert server.OPTIONS["grpc.max_concurrent_streams"] == 100
+    assert server.OPTIONS["grpc.server.max_pending_requests"] == 100
+    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 200
     assert server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
 
 

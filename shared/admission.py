@@ -1,0 +1,93 @@
+"""Who is let in while there is more to do than can be done. Decided before anything else is done for a call.
+
+More calls under way would not be answered sooner, only each of them later. What Python cannot even refuse any
+more waits in gRPC, which see `OPTIONS` of shared/server.py.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Mapping
+from random import SystemRandom
+from typing import Any
+
+import grpc
+
+from shared.access_rules import INFRASTRUCTURE
+from shared.errors import ServiceError, to_status
+from shared.log import log
+from shared.reasons import Reason
+
+RETRY_AFTER = (0.5, 1.5)  # seconds, from and to: the refused must not come back together
+TELL_EVERY = 10.0  # seconds at least between two lines of the log
+FEWER = 8  # times fewer calls at once for those that take that much longer than a check
+
+
+class Crowd:
+    """Calls that share a limit. Whoever lets one begin adds it to `under_way`, and takes it away when it ends."""
+
+    __slots__ = ("most", "refused", "under_way")
+
+    def __init__(self, most: float) -> None:
+        self.most, self.under_way, self.refused = most, 0, 0
+
+
+class Admission:
+    """`first` are RPCs with a crowd each, so that nothing else keeps them out, and how many may be under way at a time.
+
+    Those of `unlimited` have a limit elsewhere, as streams have, or none, as health. All others are one crowd of at
+    most `others`.
+    """
+
+    def __init__(
+        self,
+        first: Mapping[str, int] | None = None,
+        *,
+        unlimited: frozenset[str] = frozenset(),
+        others: float = math.inf,
+    ) -> None:
+        self.first = frozenset(first or {})
+        self.others = Crowd(others)
+        no_limit = dict.fromkeys([*INFRASTRUCTURE, *unlimited], Crowd(math.inf))
+        self._crowds = no_limit | {method: Crowd(most) for method, most in (first or {}).items()}
+        self._by_path = {f"/{method}": crowd for method, crowd in self._crowds.items()}
+        self._refusals = itertools.cycle([_refusal() for _ in range(16)])
+        self._told, self._told_of = -math.inf, 0
+
+    def crowd(self, method: str) -> Crowd:
+        """Of a method that the server has; the others are nobody's."""
+        found = self._crowds.get(method, self.others)
+        self._by_path[f"/{method}"] = found
+        return found
+
+    def refusal(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """What answers instead, with OVERLOADED, when the crowd of this method is as large as it may be."""
+        crowd = self._by_path.get(path)
+        if crowd is None or crowd.under_way < crowd.most:
+            return None
+        crowd.refused += 1
+        self._tell()
+        return next(self._refusals)
+
+    @property
+    def refused(self) -> int:
+        """Calls so far. None of them has a line of its own in the log."""
+        return self.others.refused + sum(crowd.refused for crowd in {*self._crowds.values()})
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY:
+            log.warning("overloaded", refused=self.refused - self._told_of)
+            self._told, self._told_of = now, self.refused
+
+
+def _refusal() -> "grpc.RpcMethodHandler[Any, Any]":
+    """Made once, a stream that does not wait for the request, and set instead of raised: each is a tenth cheaper."""
+    status = to_status(ServiceError(Reason.OVERLOADED, retry_after=SystemRandom().uniform(*RETRY_AFTER)))
+
+    async def refuse(_requests: Any, context: Any) -> None:
+        context.set_code(status.code)
+        context.set_details(status.details)
+        context.set_trailing_metadata(status.trailing_metadata)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
