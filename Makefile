@@ -7,10 +7,10 @@ OPTIONS ?=
 # Two processes, each with a PostgreSQL and a pair of its own; a file's tests stay together.
 IN_TWO = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run demo test test-long check protos reset lock bench set-up set-up-dev
+.PHONY: help run demo test test-long check protos reset lock bench bench-growth bench-memory set-up set-up-dev set-up-bench
 
 help: ## list the targets
-	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-9s %s\n", name[1], $$2 }' Makefile
+	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-12s %s\n", name[1], $$2 }' Makefile
 
 run: set-up ## start both services on a PostgreSQL of their own, until Ctrl-C
 	@$(BIN)/tenantry up
@@ -48,12 +48,23 @@ lock: set-up-dev ## pin the newest allowed packages, with hashes
 	    --no-header --no-annotate --upgrade -q requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade -q -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade -q -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 
-bench: set-up-dev ## measure CheckAccess beside an empty call
-	@$(BIN)/python -m benchmarks
+bench: set-up-bench ## measure every kind of call beside an empty one, 8 minutes; OPTIONS="--size large", "--help"
+	@$(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-growth: set-up-bench ## the same calls on 1,000 and on 1,000,000 memberships, 6 minutes; 4 more at first
+	@$(BIN)/python -m benchmarks.growth $(OPTIONS)
+
+bench-memory: set-up-bench ## the memory of the processes over 1,000,000 checks, 5 minutes
+	@$(BIN)/python -m benchmarks.memory $(OPTIONS)
 
 set-up:
 	@$(PYTHON) requirements/set_up.py
 
 set-up-dev:
 	@$(PYTHON) requirements/set_up.py dev
+
+set-up-bench:
+	@$(PYTHON) requirements/set_up.py bench

@@ -1,95 +1,134 @@
-"""Run it: medians over alternating rounds in one run, with the ratios to the floor. SECONDS and ROUNDS by flags."""
+"""Measure every kind of call beside an empty one, in one run: medians over alternating rounds. `make bench`.
+
+Writes benchmarks/out/latest.json and latest.png, and exits with 1 if any answer was wrong or any call failed.
+"""
 
 import argparse
-import base64
 import json
+import platform
 import statistics
-import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+from benchmarks import load, questions, report
+from benchmarks.crowd import SIZES
+from benchmarks.kinds import KINDS, Kind
 from benchmarks.world import World, world
 
-CHECK = "/tenancy.v1.AccessService/CheckAccess"
-TARGETS = {"floor": "/floor.v1.Floor/Nothing", "batched": CHECK, "naive": CHECK}
-WORKING = {
-    "floor": ("floor",),
-    "batched": ("batched", "identity", "postgres"),
-    "naive": ("naive", "identity", "postgres"),
-}
-LABELS = {"floor": "no-op RPC (the floor)", "batched": "CheckAccess", "naive": "CheckAccess, BATCHING=off"}
-
-
-@dataclass
-class Round:
-    rate: float
-    cpu: float  # seconds per call of all server processes
-    client_cpu: float
-    p50: float
-    p99: float
-
-
-def measure(found: World, name: str, in_flight: int, seconds: float) -> Round:
-    plan = {
-        "address": found.addresses[name],
-        "method": TARGETS[name],
-        "expected": base64.b64encode(b"\x08\x01").decode(),  # allowed: true
-        "requests": [(base64.b64encode(body).decode(), token) for body, token in found.requests],
-        "seconds": seconds,
-        "in_flight": in_flight,
-    }
-    command = [sys.executable, "-m", "benchmarks.load"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
-        assert load.stdin is not None
-        assert load.stdout is not None
-        load.stdin.write(json.dumps(plan) + "\n")
-        load.stdin.flush()
-        load.stdout.readline()  # warm
-        before = found.cpu()
-        load.stdin.write("go\n")
-        load.stdin.flush()
-        line = load.stdout.readline()
-        after = found.cpu()
-    if not line:
-        sys.exit(f"{LABELS[name]}: a call failed or was answered wrongly; the run does not count")
-    told = json.loads(line)
-    calls = told["calls"]
-    cpu = sum(after[process] - before[process] for process in WORKING[name])
-    return Round(calls / told["seconds"], cpu / calls, told["cpu"] / calls, told["p50"], told["p99"])
+OUT = Path(__file__).parent / "out"
+SHARE = 0.7  # of what saturates it, for the latency of a server that is busy but not drowned
+WARM = {"saturated": 1.0, "alone": 0.3, "open": 1.0}  # seconds
+Round = dict[str, float]
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--seconds", type=float, default=4)
-    chosen = arguments.parse_args()
-    with world() as found:
-        for in_flight in (128, 1):
-            rounds: dict[str, list[Round]] = {name: [] for name in TARGETS}
-            for _ in range(chosen.rounds):
-                for name in TARGETS:
-                    rounds[name].append(measure(found, name, in_flight, chosen.seconds))
-            show(in_flight, rounds)
+    chosen = arguments()
+    try:
+        with world(SIZES[chosen.size], workers=chosen.workers) as found:
+            result = measure(found, [kind for kind in KINDS if kind.name in chosen.kinds], chosen)
+    except load.LoadFailed as failed:
+        sys.exit(f"the run does not count: {failed}")
+    OUT.mkdir(exist_ok=True)
+    (OUT / "latest.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(report.of_kinds(result))
+    try:
+        from benchmarks import plot
+    except ImportError:
+        print("no plot, as matplotlib is not installed: make bench")
+    else:
+        plot.draw(result, OUT / "latest.png")
+        print(f"\n{OUT / 'latest.json'}\n{OUT / 'latest.png'}")
 
 
-def show(in_flight: int, rounds: dict[str, list[Round]]) -> None:
-    print(f"\n{in_flight} in flight, medians of {len(rounds['floor'])} alternating rounds (slowest-fastest)")
-    heads = (
-        f"{'calls/s':>22}{'of floor':>10}{'CPU us/call':>13}{'of floor':>10}{'p50 ms':>9}{'p99 ms':>9}{'client us':>11}"
-    )
-    print(" " * 28 + heads)
-    floor_rate = statistics.median(each.rate for each in rounds["floor"])
-    floor_cpu = statistics.median(each.cpu for each in rounds["floor"])
-    for name, measured in rounds.items():
-        rates = [each.rate for each in measured]
-        rate, cpu = statistics.median(rates), statistics.median(each.cpu for each in measured)
-        spread = f"{rate:,.0f} ({min(rates):,.0f}-{max(rates):,.0f})"
-        p50, p99 = (statistics.median(getattr(each, key) for each in measured) * 1000 for key in ("p50", "p99"))
-        client = statistics.median(each.client_cpu for each in measured) * 1e6
-        print(
-            f"{LABELS[name]:28}{spread:>22}{rate / floor_rate:>10.2f}{cpu * 1e6:>13.0f}{cpu / floor_cpu:>10.2f}"
-            f"{p50:>9.2f}{p99:>9.2f}{client:>11.0f}"
-        )
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="small", help="1,000 or 1,000,000 memberships")
+    names = [kind.name for kind in KINDS]
+    parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    parser.add_argument("--in-flight", type=int, default=128, help="calls at a time, of the kinds that stand so many")
+    parser.add_argument("--workers", type=int, default=1, help="of each service, and of the floor")
+    return parser.parse_args()
+
+
+def measure(found: World, kinds: list[Kind], chosen: argparse.Namespace) -> dict[str, Any]:
+    plans = {kind.name: questions.plan(found, kind) for kind in kinds}
+    memory = found.memory()
+    connections = {"connections": 4 * chosen.workers}
+
+    def saturated(kind: Kind) -> Round:
+        settings = {"in_flight": min(kind.in_flight, chosen.in_flight), "seconds": chosen.seconds, **connections}
+        return one(found, kind, plans[kind.name], settings, WARM["saturated"])
+
+    def alone(kind: Kind) -> Round:
+        return one(found, kind, plans[kind.name], {"in_flight": 1, "seconds": chosen.seconds}, WARM["alone"])
+
+    measured = {
+        "saturated": alternating(saturated, kinds, chosen.rounds),
+        "alone": alternating(alone, kinds, chosen.rounds),
+    }
+
+    def at_a_share(kind: Kind) -> Round:
+        rate = SHARE * measured["saturated"][kind.name]["rate"]
+        settings = {"rate": rate, "seconds": chosen.seconds, **connections}
+        return one(found, kind, plans[kind.name], settings, WARM["open"])
+
+    compared = [kind for kind in kinds if kind.name in ("floor", "check")]
+    measured["open"] = alternating(at_a_share, compared, chosen.rounds)
+    ended = found.memory()
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "memberships": found.size.memberships,
+        **{name: getattr(chosen, name) for name in ("size", "rounds", "seconds", "workers")},
+        "kinds": {
+            kind.name: {"label": kind.label, "checks": kind.checks, "in_flight": min(kind.in_flight, chosen.in_flight)}
+            | {how: rounds[kind.name] for how, rounds in measured.items() if kind.name in rounds}
+            for kind in kinds
+        },
+        "memory": {name: [memory[name], ended[name]] for name in memory if name != "postgres"},
+    }
+
+
+def one(found: World, kind: Kind, plan: dict[str, Any], settings: dict[str, Any], warm: float) -> Round:
+    """Seconds, and those of processor time per call."""
+    result, before, after = load.run({**plan, **settings, "warm": warm}, found.cpu)
+    plan["number"] = result["next_number"]
+    calls = result["calls"]
+    spent = {name: (after[process] - before[process]) / calls for name, process in kind.costs.items()}
+    spent |= {"postgres": (after["postgres"] - before["postgres"]) / calls, "load": result["cpu"] / calls}
+    return {
+        "rate": calls / result["seconds"],
+        **{name: result[name] for name in ("p50", "p95", "p99")},
+        **{f"cpu {name}": seconds for name, seconds in spent.items()},
+    }
+
+
+def alternating(once: Callable[[Kind], Round], kinds: list[Kind], rounds: int) -> dict[str, dict[str, float]]:
+    """Medians, so that what the machine does beside it meets all of them; and the slowest and fastest rates."""
+    found: dict[str, list[Round]] = {kind.name: [] for kind in kinds}
+    for turn in range(rounds):
+        for kind in kinds:
+            found[kind.name].append(once(kind))
+            if sys.stderr.isatty():
+                print(f"\r\033[Kround {turn + 1} of {rounds}: {kind.label}", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    return {
+        name: {key: statistics.median(each[key] for each in measured) for key in measured[0]}
+        | {"slowest": min(each["rate"] for each in measured), "fastest": max(each["rate"] for each in measured)}
+        for name, measured in found.items()
+    }
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")]
+    return f"{len(models)} cores, {models[0] if models else platform.machine()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ stderr then names. A plan:
 
     address, method   "127.0.0.1:50052", "/tenancy.v1.AccessService/CheckAccess"
     requests          [{"body", "headers", "answer"}], sent in turn; bodies and answers in base64, answer null: any
-    begins            true: an answer begins as `answer` does; without it is exactly that
+    holds             true: an answer holds `answer` somewhere; without it is exactly that
+    number            what "{number}" in a body becomes in the first call, one more in each after it; 0
     in_flight         calls under way at any time, or
     rate              calls/s that begin whatever becomes of the others, at random times (Poisson)
     seconds, warm     how long; answers that come later count too
@@ -43,12 +44,13 @@ class Load:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
-        begins = bool(plan.get("begins"))
+        holds = bool(plan.get("holds"))
+        self.number = itertools.count(plan.get("number", 0))
         self._requests = itertools.cycle(
-            [Request(decoded(each["body"]) or b"", each["headers"], decoded(each["answer"]), begins=begins)
+            [Request(decoded(each["body"]) or b"", each["headers"], decoded(each["answer"]), holds=holds)
              for each in plan["requests"]]
         )  # fmt: skip
-        self._connections = [self._connect() for _ in range(plan.get("connections", 4))]
+        self._connections: list[Connection] = []
         self._under_way = 0
         self._gather = plan.get("gather", 0.0005 if "rate" in plan else 0.001 if plan["in_flight"] >= 32 else 0.0)
         self._waiting: deque[Call] = deque()
@@ -72,11 +74,12 @@ class Load:
             if not self._under_way and not self._waiting and (now >= end or not left):
                 return time.perf_counter() - began
             writers = [each for each in self._connections if each.out]
-            pause = self._next_arrival - time.perf_counter() if "rate" in self._plan and now < end else 1.0
+            is_more_to_come = "rate" in self._plan and left and self._next_arrival < end
+            pause = self._next_arrival - time.perf_counter() if is_more_to_come else 1.0
             readers, _, _ = select.select(self._connections, writers, [], max(0.0, pause))
-            now = time.perf_counter()
             if readers and self._gather:
                 time.sleep(self._gather)
+            now = time.perf_counter()
             for connection in readers:
                 self._receive(connection, now)
             heard = now if readers else heard
@@ -87,27 +90,28 @@ class Load:
         """Calls that are due, as many as told."""
         count = 0
         if "rate" in self._plan:
-            while count < left and self._next_arrival <= min(now, end):
+            while count < left and self._next_arrival <= now and self._next_arrival < end:
                 # What waits for room, or for this program, counts as waiting for the answer.
-                self._waiting.append(Call(next(self._requests), self._next_arrival))
+                self._waiting.append(Call(next(self._requests), self._next_arrival, next(self.number)))
                 self._next_arrival += self._random.expovariate(self._plan["rate"])
                 count += 1
         elif now < end:
             count = int(min(left, self._plan["in_flight"] - self._under_way - len(self._waiting)))
             for _ in range(count):
-                self._waiting.append(Call(next(self._requests), time.perf_counter()))
+                self._waiting.append(Call(next(self._requests), time.perf_counter(), next(self.number)))
         return count
 
     def _start_waiting(self) -> None:
+        usable = [each for each in self._connections if not each.is_leaving]
+        while self._waiting and len(usable) < self._plan.get("connections", 4):
+            usable.append(self._connect())
+            self._connections.append(usable[-1])
         while self._waiting:
-            emptiest = min(self._connections, key=lambda each: len(each.calls) if not each.is_leaving else math.inf)
-            if emptiest.is_leaving:
-                self._connections.append(self._connect())
-            elif emptiest.start(self._waiting[0]):
-                self._waiting.popleft()
-                self._under_way += 1
-            else:
+            emptiest = min(usable, key=lambda each: len(each.calls))
+            if not emptiest.start(self._waiting[0]):
                 break
+            self._waiting.popleft()
+            self._under_way += 1
         for connection in self._connections:
             connection.flush()
 
@@ -181,6 +185,7 @@ def main() -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     ascending = sorted(load.seconds)
     result = {
+        "next_number": next(load.number),
         "calls": sum(load.statuses.values()),
         "right": len(ascending),
         "statuses": dict(load.statuses),

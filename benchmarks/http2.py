@@ -42,16 +42,21 @@ def message(body: bytes) -> bytes:
     return b"\0" + len(body).to_bytes(4, "big") + body
 
 
-class Request:
-    """One that is sent again and again; `answer` is the message that must come back, None for whatever comes."""
+NUMBER = b"{number}"  # in a body: eight digits take its place, others in each call
 
-    def __init__(self, body: bytes, headers: dict[str, str], answer: bytes | None, *, begins: bool = False) -> None:
+
+class Request:
+    """One that is sent again and again. `answer` is the message that must come back, or with `holds` a part of it;
+    None for whatever comes."""
+
+    def __init__(self, body: bytes, headers: dict[str, str], answer: bytes | None, *, holds: bool = False) -> None:
         self._fields = b"".join(literal(*each) for each in headers.items())
         self._message = message(body)
         self.size = len(self._message)
         if self.size > FIRST_WINDOW:
             raise ValueError(f"a request of {self.size} bytes; at most {FIRST_WINDOW} fit into a stream's first window")
-        self._answer, self._begins = answer, begins
+        self._answer, self._holds = answer, holds
+        self.is_numbered = NUMBER in body
         self.pieces = self.encode(SHARED_FIELDS_AGAIN)
 
     def encode(self, shared_fields: bytes) -> list[bytes]:
@@ -70,8 +75,8 @@ class Request:
     def is_answered_by(self, answer: bytes) -> bool:
         if self._answer is None:
             return True
-        if self._begins:
-            return answer.startswith(self._answer, 5)
+        if self._holds:
+            return self._answer in answer
         return answer[5:] == self._answer
 
 
@@ -81,6 +86,7 @@ class Call:
 
     request: Request
     started: float
+    number: int = 0
     answer: bytes = b""
 
 
@@ -108,6 +114,8 @@ class Connection:
         if request.size > self._window or len(self.calls) >= self._most_calls or self.is_leaving:
             return False
         pieces = request.pieces if self._stream > 0 else request.encode(self._shared_fields())
+        if request.is_numbered:
+            pieces = [piece.replace(NUMBER, b"%08d" % call.number) for piece in pieces]
         self._stream += 2
         self._window -= request.size
         self.calls[self._stream] = call
@@ -117,7 +125,7 @@ class Connection:
     def flush(self) -> None:
         """As much as fits; `out` holds the rest."""
         if self.out:
-            with suppress(BlockingIOError):
+            with suppress(BlockingIOError, ConnectionError):  # receive() tells of one that is over
                 del self.out[: self._socket.send(self.out)]
 
     def receive(self) -> list[tuple[Call, str]]:
@@ -159,6 +167,8 @@ class Connection:
             for name, value in struct.iter_unpack(">HL", payload):
                 if name == MAX_CONCURRENT_STREAMS:
                     self._most_calls = value
+                elif name == INITIAL_WINDOW_SIZE and value < FIRST_WINDOW:
+                    raise ValueError(f"the peer takes {value} bytes of a call at first; here it must be {FIRST_WINDOW}")
             self.out += frame(SETTINGS, ACK, 0, b"")
         elif kind == PING and not flags & ACK:
             self.out += frame(PING, ACK, 0, payload)

@@ -1,27 +1,35 @@
-"""The floor: a bare grpc.aio server whose one RPC does nothing, without interceptors, on uvloop."""
+"""The floor: a bare grpc.aio server whose one RPC does nothing, without interceptors, set up as our workers are.
+
+`LISTEN_ADDRESS=127.0.0.1:50050 python -m benchmarks.noop_server WORKERS`; started as often as that, they share it.
+"""
 
 import asyncio
+import gc
+import os
 import sys
 from typing import Any
 
 import grpc
 import uvloop
 
-from shared.server import OPTIONS
+from shared.server import MAX_CONCURRENT_RPCS, OPTIONS
 
 
 async def nothing(_request: bytes, _context: object) -> bytes:
     return b"\x08\x01"
 
 
-async def main(address: str) -> None:
+async def main(address: str, workers: int) -> None:
     handler: Any = grpc.unary_unary_rpc_method_handler(nothing)
-    server = grpc.aio.server(options=list(OPTIONS.items()))
+    options = {**OPTIONS, "grpc.so_reuseport": int(workers > 1)}
+    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("floor.v1.Floor", {"Nothing": handler}),))
     server.add_insecure_port(address)
     await server.start()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(os.environ["LISTEN_ADDRESS"], int(sys.argv[1])))

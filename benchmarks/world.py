@@ -1,4 +1,4 @@
-"""What is measured: both services as processes, a floor beside them, people with sessions and projects."""
+"""What is measured: both services as processes, with batching and without, and a floor beside them."""
 
 import os
 import secrets
@@ -6,117 +6,140 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import grpc
 import psycopg
-from uuid_utils.compat import uuid7
 
+from benchmarks import fixtures
+from benchmarks.crowd import Size
 from identity_service import tokens
-from protos.tenancy.v1.access_pb2 import CheckAccessRequest
+from protos.identity.v1.events_pb2 import StreamEventsRequest
+from protos.identity.v1.events_pb2_grpc import EventServiceStub
 from tenantry.ports import free_port
-from tenantry.testing.databases import Databases, databases
-from tenantry.testing.pair import TENANCY_KEY, digest
+from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, digest
 
-PEOPLE = 1000
 SECRET = secrets.token_urlsafe(48)
 TICK = os.sysconf("SC_CLK_TCK")
+AS_OPERATOR = {"x-service-key": OPERATOR_KEY}
+# Limits, not costs: beside everything else on one machine a call may take longer, and the load stays connected.
+WIDER = {"CONNECTION_AGE_SECONDS": "86400", "IDENTITY_TIMEOUT_SECONDS": "2", "TRUSTED_PROXIES": "127.0.0.0/8"}
+PAIRS = {"": {}, "naive ": {"BATCHING": "off"}}
 
 
 @dataclass
 class World:
-    """Addresses, processes by name, and the requests to send: (body, token) pairs that are all allowed."""
+    """Addresses and processes by name: floor, identity, tenancy, and "naive" ones; and of the fixture."""
 
+    size: Size
     addresses: dict[str, str]
-    processes: dict[str, int]
-    requests: list[tuple[bytes, str]]
+    processes: dict[str, list[int]]
 
     def cpu(self) -> dict[str, float]:
-        """Seconds of processor time so far, by process; PostgreSQL's are added up."""
-        return {name: sum(_cpu(pid) for pid in [pid, *_children(pid)]) for name, pid in self.processes.items()}
+        """Seconds of processor time so far, of each with all its children, also of those that have ended."""
+        return {name: sum(_cpu(pid) for root in roots for pid in family(root))
+                for name, roots in self.processes.items()}  # fmt: skip
+
+    def memory(self) -> dict[str, int]:
+        """Bytes in RAM of the largest process of each."""
+        return {name: max(_memory(pid) for root in roots for pid in family(root))
+                for name, roots in self.processes.items()}  # fmt: skip
+
+    def token(self, sid: str) -> str:
+        return tokens.sign(sid, SECRET.encode())
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(size: Size, *, workers: int = 1, naive: bool = True) -> Iterator[World]:
+    """Settings as they come but for WIDER, which has no cost, and BATCHING of the naive ones."""
     with ExitStack() as stack:
-        found = stack.enter_context(databases())
-        addresses = {name: f"127.0.0.1:{free_port()}" for name in ("floor", "identity", "batched", "naive")}
-        identity = {
-            "DATABASE_URL": found.service_url("identity", "identity"),
-            "SESSION_SECRETS": SECRET,
-            "SERVICE_KEYS": f"tenancy:{digest(TENANCY_KEY).hex()}",
-        }
-        tenancy = {
-            "DATABASE_URL": found.service_url("tenancy", "tenancy"),
-            "IDENTITY_ADDRESS": addresses["identity"],
-            "IDENTITY_SERVICE_KEY": TENANCY_KEY,
-            "IDENTITY_TIMEOUT_SECONDS": "2",
-        }
-        requests = _fill(found)
-        started = {
-            "floor": start(["benchmarks.noop_server", addresses["floor"]], {}),
-            "identity": start(["identity_service"], identity | {"LISTEN_ADDRESS": addresses["identity"]}),
-            "batched": start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["batched"]}),
-            "naive": start(["tenancy_service"], tenancy | {"LISTEN_ADDRESS": addresses["naive"], "BATCHING": "off"}),
-        }
-        for process in started.values():
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-        for address in addresses.values():
-            wait_for(address)
-        pids = {name: process.pid for name, process in started.items()}
-        yield World(addresses, {**pids, "postgres": found.postgres.process.pid}, requests)
+        postgres = stack.enter_context(fixtures.running(size))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="tenantry-bench-")))
+        address = f"127.0.0.1:{free_port()}"
+        running: list[subprocess.Popen[bytes]] = []
+        stack.callback(stop, running)
+        found = World(size, {"floor": address}, {"postgres": [postgres.process.pid]})
+
+        def run(name: str, command: list[str], environment: dict[str, str], count: int = 1) -> None:
+            started = [start(command, environment, log=folder / f"{name}.log") for _ in range(count)]
+            running.extend(started)
+            found.processes[name] = [process.pid for process in started]
+            wait_for(environment["LISTEN_ADDRESS"], started[0])
+
+        run("floor", ["benchmarks.noop_server", str(workers)], {"LISTEN_ADDRESS": address}, workers)
+        for prefix, settings in PAIRS.items():
+            if prefix and not naive:
+                continue
+            own = {name: f"127.0.0.1:{free_port()}" for name in ("identity", "tenancy")}
+            common = {**WIDER, **settings, "MAIL_FOLDER": str(folder)}
+            run(
+                f"{prefix}identity",
+                service("identity", workers),
+                {
+                    **common,
+                    "LISTEN_ADDRESS": own["identity"],
+                    "DATABASE_URL": fixtures.url(postgres, "identity"),
+                    "SESSION_SECRETS": SECRET,
+                    "SERVICE_KEYS": f"tenancy:{digest(TENANCY_KEY).hex()},operator:{digest(OPERATOR_KEY).hex()}",
+                },
+            )
+            if not prefix:
+                follow_from_now(own["identity"], fixtures.url(postgres, "tenancy"))
+            run(
+                f"{prefix}tenancy",
+                service("tenancy", workers),
+                {
+                    **common,
+                    "LISTEN_ADDRESS": own["tenancy"],
+                    "DATABASE_URL": fixtures.url(postgres, "tenancy"),
+                    "IDENTITY_ADDRESS": own["identity"],
+                    "IDENTITY_SERVICE_KEY": TENANCY_KEY,
+                    "SERVICE_KEYS": f"operator:{digest(OPERATOR_KEY).hex()}",
+                },
+            )
+            found.addresses.update({f"{prefix}{name}": each for name, each in own.items()})
+        yield found
 
 
-def _fill(found: Databases) -> list[tuple[bytes, str]]:
-    """A thousand people with a session, a thousand projects of ten organizations, everybody a member of one."""
-    organizations = [uuid7() for _ in range(10)]
-    people = [(uuid7(), organizations[n % 10], uuid7(), tokens.make_sid()) for n in range(PEOPLE)]
-    with psycopg.connect(found.owner_url("identity", "identity")) as identity:
-        for user, _, _, sid in people:
-            identity.execute(
-                "INSERT INTO users (user_id, email, email_key, display_name) VALUES (%s, %s, %s, '')",
-                (user, user.hex, user.hex),
-            )
-            identity.execute(
-                "INSERT INTO session (sid, sess, expire) VALUES (%s, %s, now() + interval '1 hour')",
-                (sid, f'{{"cookie": {{"originalMaxAge": 3600000}}, "userId": "{user}"}}'),
-            )
-        identity.execute("ANALYZE")
-    with psycopg.connect(found.owner_url("tenancy", "tenancy")) as tenancy:
-        for n, organization in enumerate(organizations):
-            tenancy.execute(
-                "INSERT INTO organizations (organization_id, slug, display_name) VALUES (%s, %s, '')",
-                (organization, f"bench-{n}"),
-            )
-        for n, (user, organization, project, _) in enumerate(people):
-            tenancy.execute(
-                "INSERT INTO organization_members (organization_id, user_id, role) VALUES (%s, %s, 'MEMBER')",
-                (organization, user),
-            )
-            tenancy.execute(
-                "INSERT INTO projects (organization_id, project_id, slug, display_name) VALUES (%s, %s, %s, '')",
-                (organization, project, f"project-{n}"),
-            )
-        tenancy.execute("ANALYZE")
-    requests = []
-    for _, organization, project, sid in people:
-        body = CheckAccessRequest(organization_id=str(organization), project_id=str(project), permission="project:read")
-        requests.append((body.SerializeToString(), tokens.sign(sid, SECRET.encode())))
-    return requests
+def service(name: str, workers: int) -> list[str]:
+    return [f"{name}_service"] if workers == 1 else ["tenantry", "serve", name, "--workers", str(workers)]
 
 
-def start(module: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def follow_from_now(identity: str, tenancy_database: str) -> None:
+    """As after a long time together: tenancy knows everybody, and waits for the next event."""
+    with grpc.insecure_channel(identity) as channel:
+        stub: Any = EventServiceStub(channel)  # type: ignore[arg-type]  # it is typed for grpc.aio alone
+        cursor = next(stub.StreamEvents(StreamEventsRequest(), metadata=tuple(AS_OPERATOR.items()))).cursor
+    with psycopg.connect(tenancy_database) as connection:
+        connection.execute("UPDATE identity_cursor SET cursor = %s", [cursor])
+
+
+def start(module: Sequence[str], environment: dict[str, str], *, log: Path | None = None) -> "subprocess.Popen[bytes]":
+    """With a log all that it writes goes there; without one only warnings are shown."""
     command = [sys.executable, "-m", *module]
-    return subprocess.Popen(command, env={**os.environ, **environment, "LOG_LEVEL": "WARNING"})
+    if log is None:
+        return subprocess.Popen(command, env={**os.environ, **environment, "LOG_LEVEL": "WARNING"})
+    with log.open("ab") as lines:  # and of our environment nothing: settings as they come
+        return subprocess.Popen(command, env={"PATH": os.environ["PATH"], **environment}, stdout=lines, stderr=lines)
 
 
-def wait_for(address: str) -> None:
+def stop(processes: "list[subprocess.Popen[bytes]]") -> None:
+    """All at once: none has to wait for the streams of another."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait()
+
+
+def wait_for(address: str, process: "subprocess.Popen[bytes] | None" = None) -> None:
     host, port = address.split(":")
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and (process is None or process.poll() is None):
         try:
             socket.create_connection((host, int(port)), 1).close()
         except OSError:
@@ -126,16 +149,27 @@ def wait_for(address: str) -> None:
     raise TimeoutError(f"nothing listens on {address}")
 
 
+def family(pid: int) -> list[int]:
+    """The process and all below it."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in family(child))]
+
+
 def _cpu(pid: int) -> float:
+    """Its own, of all threads, and that of children that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return sum(map(int, fields[11:15])) / TICK
 
 
-def _children(pid: int) -> list[int]:
+def _memory(pid: int) -> int:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return []
+        return 0

@@ -1,4 +1,4 @@
-"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [dev]
+"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [dev | bench]
 
 Run by the system's Python, whichever that is: standard library only, and it parses on any Python 3, to say
 which one is needed.
@@ -13,6 +13,7 @@ import sys
 import time
 
 NEEDED = (3, 11)
+WANTED = {"": ["runtime"], "dev": ["runtime", "dev"], "bench": ["runtime", "dev", "bench"]}
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -22,7 +23,7 @@ def main(arguments: list) -> None:
         sys.exit("error: " + problem)
     here = os.open(os.path.join(ROOT, "requirements"), os.O_RDONLY)
     fcntl.flock(here, fcntl.LOCK_EX)  # two `make` at once: the second waits and finds nothing to do
-    told = set_up(ROOT, ["runtime", "dev"] if "dev" in arguments else ["runtime"])
+    told = set_up(ROOT, WANTED[arguments[0] if arguments else ""])
     if told:
         print(told)
 

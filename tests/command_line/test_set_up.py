@@ -70,4 +70,17 @@ def test_the_command_is_there_after_set_up_and_a_second_run_does_nothing(set_up:
 def test_make_help_lists_the_targets() -> None:
     shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     targets = [line.split()[1] for line in shown.splitlines() if line.startswith("make ")]
-    assert targets == ["help", "run", "demo", "test", "test-long", "check", "protos", "reset", "lock", "bench"]
+    assert targets == [
+        "help",
+        "run",
+        "demo",
+        "test",
+        "test-long",
+        "check",
+        "protos",
+        "reset",
+        "lock",
+        "bench",
+        "bench-growth",
+        "bench-memory",
+    ]
