@@ -7,7 +7,7 @@ OPTIONS ?=
 # Two processes, each with a PostgreSQL and a pair of its own; a file's tests stay together.
 IN_TWO = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run demo test test-long check protos reset lock bench bench-growth bench-memory set-up set-up-dev set-up-bench
+.PHONY: help run demo test test-long check protos reset lock bench bench-growth bench-memory bench-peers set-up set-up-dev set-up-bench set-up-peers
 
 help: ## list the targets
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-12s %s\n", name[1], $$2 }' Makefile
@@ -50,6 +50,8 @@ lock: set-up-dev ## pin the newest allowed packages, with hashes
 	    --no-header --no-annotate --upgrade -q -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade -q -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade -q -c requirements/dev.txt requirements/peers.in -o requirements/peers.txt
 
 bench: set-up-bench ## measure every kind of call beside an empty one, 8 minutes; OPTIONS="--size large", "--help"
 	@$(BIN)/python -m benchmarks $(OPTIONS)
@@ -60,6 +62,10 @@ bench-growth: set-up-bench ## the same calls on 1,000 and on 1,000,000 membershi
 bench-memory: set-up-bench ## the memory of the processes over 1,000,000 checks, 5 minutes
 	@$(BIN)/python -m benchmarks.memory $(OPTIONS)
 
+bench-peers: set-up-peers ## checks beside those of SpiceDB, every answer compared, 4 minutes; needs npm
+	@cd benchmarks/peers && npm ci --ignore-scripts --silent
+	@$(BIN)/python -m benchmarks.peers $(OPTIONS)
+
 set-up:
 	@$(PYTHON) requirements/set_up.py
 
@@ -68,3 +74,6 @@ set-up-dev:
 
 set-up-bench:
 	@$(PYTHON) requirements/set_up.py bench
+
+set-up-peers:
+	@$(PYTHON) requirements/set_up.py peers

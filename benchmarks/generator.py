@@ -61,6 +61,7 @@ class Load:
         self.seconds, self.ends = array("d"), array("d")
         self.statuses: Counter[str] = Counter()
         self.others = array("d")  # the ends of those that failed
+        self.others_seconds: dict[str, array[float]] = {}
         self.problems: list[str] = []
 
     def run(self, seconds: float, most: float = math.inf) -> float:
@@ -135,6 +136,7 @@ class Load:
                 self.ends.append(now)
                 continue
             self.others.append(now)
+            self.others_seconds.setdefault(status, array("d")).append(now - call.started)
             if status not in self._tolerated and len(self.problems) < 3:
                 self.problems.append(f"status {status}, answer {call.answer!r:.300}")
         if connection.is_leaving and not connection.calls:
@@ -166,6 +168,10 @@ def percentile(ascending: "list[float]", share: float) -> float | None:
     return ascending[min(len(ascending) - 1, int(len(ascending) * share))] if ascending else None
 
 
+def spread(ascending: "list[float]") -> dict[str, float | None]:
+    return {"count": len(ascending), "p50": percentile(ascending, 0.5), "p99": percentile(ascending, 0.99)}
+
+
 def decoded(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text)
 
@@ -192,6 +198,7 @@ def main() -> None:
         "seconds": took,
         "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         **{f"p{share}": percentile(ascending, share / 100) for share in (50, 95, 99)},
+        "others": {status: spread(sorted(each)) for status, each in load.others_seconds.items()},
         **({"timeline": load.timeline(began)} if plan.get("timeline") else {}),
     }
     print(json.dumps(result), flush=True)

@@ -116,8 +116,9 @@ def main() -> None:
     out = Path(__file__).parent / "out"
     for path in [Path(name) for name in sys.argv[1:]] or sorted(out.glob("*.json")):
         result = json.loads(path.read_text())
-        show = KNOWN[next(key for key in ("kinds", "processes", "calls") if key in result)]
-        print(show(result) + "\n")
+        kind = next((key for key in ("kinds", "processes", "calls") if key in result), None)
+        if kind:
+            print(KNOWN[kind](result) + "\n")
 
 
 if __name__ == "__main__":

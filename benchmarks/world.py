@@ -151,12 +151,14 @@ def wait_for(address: str, process: "subprocess.Popen[bytes] | None" = None) -> 
 
 def family(pid: int) -> list[int]:
     """The process and all below it."""
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    except OSError:
-        return []
-    return [pid, *(each for child in children for each in family(child))]
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            below = children.read_text().split()
+        except OSError:  # that thread has ended
+            continue
+        found += [each for child in below for each in family(int(child))]
+    return found
 
 
 def _cpu(pid: int) -> float:

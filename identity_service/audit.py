@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from identity_service.queries import audit_events
 from shared.caller import current_caller
-from shared.database import Tx
+from shared.database import HotTx, Tx
 from shared.origin import Origin
 
 
@@ -43,7 +43,7 @@ class Action(StrEnum):
 
 
 async def record(
-    tx: Tx,
+    tx: Tx | HotTx,
     origin: Origin,
     action: Action,
     user_id: UUID | None,
@@ -52,7 +52,7 @@ async def record(
     **details: str | int | list[str],
 ) -> None:
     """`user_id` says whose account it is about; `details` never hold a secret or an address."""
-    await audit_events.insert_audit_events(tx, new=[_event(origin, action, user_id, session_id, details)])
+    await audit_events.insert_audit_event(tx, new=_event(origin, action, user_id, session_id, details))
 
 
 async def record_each(tx: Tx, origin: Origin, action: Action, user_ids: Sequence[UUID]) -> None:
@@ -70,7 +70,7 @@ def _event(
     caller = current_caller()
     return {
         "audit_event_id": uuid7(),
-        "action": action,
+        "action": action.value,
         "user_id": user_id,
         "actor_user_id": caller.person.user_id if caller.person else None,
         "actor_service": caller.service,

@@ -6,16 +6,17 @@ from uuid import UUID
 from identity_service import audit, publish, tokens
 from identity_service.audit import Action
 from identity_service.queries import sessions, users
+from identity_service.queries.sessions import BegunSession
 from identity_service.settings import Settings
 from shared.caller import Person
-from shared.database import Row, Tx
+from shared.database import HotTx, Row, Tx
 from shared.errors import ServiceError
 from shared.origin import Origin
 from shared.reasons import Reason
 
 
 async def begin_session(
-    tx: Tx,
+    tx: Tx | HotTx,
     settings: Settings,
     origin: Origin,
     user_id: UUID,
@@ -23,7 +24,7 @@ async def begin_session(
     *,
     action: Action = Action.SESSION_CREATED,
     device_name: str = "",
-) -> tuple[str, Row]:
+) -> tuple[str, BegunSession]:
     """The token and the session, recorded and published; the user's row is locked by the caller.
 
     Beyond SESSIONS_PER_USER the oldest end.
@@ -42,10 +43,7 @@ async def begin_session(
     )
     await audit.record(tx, origin, action, user_id, session_id=row.session_id, amr=list(amr))
     await publish.sessions_changed(tx, "SESSION_CREATED", user_id, [row.session_id])
-    ended = await sessions.delete_oldest_sessions(
-        tx, user_id=user_id, keep=settings.sessions_per_user, begun=row.session_id
-    )
-    await publish.sessions_changed(tx, "SESSION_ENDED", user_id, ended)
+    await sessions.delete_oldest_sessions(tx, user_id=user_id, keep=settings.sessions_per_user, begun=row.session_id)
     return tokens.sign(sid, settings.secret_bytes[0]), row
 
 

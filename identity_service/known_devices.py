@@ -10,7 +10,7 @@ from uuid import UUID
 
 from identity_service.queries import known_devices
 from shared import one_time
-from shared.database import Tx
+from shared.database import HotTx, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Device:
         return hashlib.sha256(f"source\0{self.source}".encode()).digest()
 
 
-async def remember(tx: Tx, user_id: UUID, device: Device, known: Sequence[bytes]) -> str:
+async def remember(tx: Tx | HotTx, user_id: UUID, device: Device, known: Sequence[bytes]) -> str:
     """Its token: the next sign-in with it, or from the same source, is one of a known device. The user is locked."""
     token = device.token_for(known)
     hashes = Device(device.source, token).hashes

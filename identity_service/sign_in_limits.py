@@ -36,6 +36,11 @@ def password_buckets(email_key: str, device: Device, known: Collection[bytes]) -
     )
 
 
+def password_tries(email_key: str, device: Device) -> list[tuple[Bucket, ...]]:
+    """Those of a stranger, then those of who is known by the first hash of the device, by the second."""
+    return [password_buckets(email_key, device, known) for known in ((), *((each,) for each in device.hashes))]
+
+
 def code_bucket(user_id: UUID, device: Device, known: Collection[bytes]) -> Bucket:
     """Unknown sources share one: with many of them a code would soon be found."""
     return bucket(*CODE, "code", user_id, device.known_as(known) or "unknown")

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from identity_service.queries import login_throttle
-from identity_service.queries.login_throttle import Bucket
-from shared.database import Database, Tx
+from identity_service.queries.login_throttle import Bucket, Taken
+from shared.database import Database, HotTx, Tx
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
@@ -22,14 +22,35 @@ class Throttle:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def take(self, *buckets: Bucket) -> None:
+        """A try from every bucket; or THROTTLED, and none is taken."""
+        async with self._database.transaction() as tx:
+            taken = await login_throttle.insert_tries(tx, buckets=buckets)
+        await self.refuse_unless_taken(taken, *buckets)
+
+    async def refuse_unless_taken(self, taken: Taken, *buckets: Bucket) -> None:
+        """THROTTLED unless a try was taken from every one; then none is."""
+        if taken.wait is not None:
+            raise refused(taken.wait)
+        if len(taken.keys) < len(buckets):  # others were faster
+            async with self._database.transaction() as tx:
+                await self.give_back(tx, *[bucket for bucket in buckets if bucket.key in taken.keys])
+            async with self._database.single_read() as tx:
+                raise refused(await login_throttle.get_wait(tx, buckets=buckets))
+
     @asynccontextmanager
-    async def guess(self, *buckets: Bucket, checked: bool = False) -> AsyncIterator[None]:
+    async def guess(self, *buckets: Bucket) -> AsyncIterator[None]:
         """Around the check of a secret: counts as a try unless HASHING_BUSY kept it from being checked.
 
-        THROTTLED when there is none left. Cancelled calls count: their check may have been made.
-        `checked` spares a statement to who has just called `check`.
+        THROTTLED when there is none left.
         """
-        await (self._take(*buckets) if checked else self.take(*buckets))
+        await self.take(*buckets)
+        async with self.taken(*buckets):
+            yield
+
+    @asynccontextmanager
+    async def taken(self, *buckets: Bucket) -> AsyncIterator[None]:
+        """As `guess`, after the try was taken. Cancelled calls count: their check may have been made."""
         try:
             yield
         except ServiceError as error:
@@ -38,30 +59,7 @@ class Throttle:
                     await self.give_back(tx, *buckets)
             raise
 
-    async def check(self, tx: Tx, *buckets: Bucket) -> None:
-        """THROTTLED if there is no try left: a flood is refused without a write or a lock."""
-        wait = await login_throttle.get_wait(tx, buckets=buckets)
-        if wait is not None:
-            raise refused(wait)
-
-    async def take(self, *buckets: Bucket) -> None:
-        """A try from every bucket; or THROTTLED, and none is taken."""
-        async with self._database.single_read() as tx:
-            await self.check(tx, *buckets)
-        await self._take(*buckets)
-
-    async def _take(self, *buckets: Bucket) -> None:
-        try:
-            async with self._database.transaction() as tx:
-                if not await login_throttle.insert_tries(tx, buckets=buckets):
-                    raise refused(0)
-        except ServiceError as error:
-            if error.reason is Reason.THROTTLED:  # others were faster; how long it is now
-                async with self._database.single_read() as tx:
-                    await self.check(tx, *buckets)
-            raise
-
-    async def give_back(self, tx: Tx, *buckets: Bucket) -> None:
+    async def give_back(self, tx: Tx | HotTx, *buckets: Bucket) -> None:
         """What turned out to be no guess does not count. Last in its transaction: others wait for these rows."""
         await login_throttle.update_tries_back(tx, buckets=buckets)
 

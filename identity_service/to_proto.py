@@ -1,6 +1,7 @@
 """Rows to messages."""
 
-from identity_service.queries.validation import ValidSession
+from identity_service.queries.sessions import BegunSession
+from identity_service.queries.validation import Owner, ValidSession
 from protos.identity.v1 import sessions_pb2, users_pb2
 from shared.caller import Caller
 from shared.database import Row
@@ -14,7 +15,7 @@ STATES = {
 }
 
 
-def session(row: Row | ValidSession) -> sessions_pb2.Session:
+def session(row: Row | BegunSession | ValidSession) -> sessions_pb2.Session:
     return sessions_pb2.Session(
         session_id=str(row.session_id),
         user_id=str(row.user_id),
@@ -33,6 +34,15 @@ def session_result(answer: ValidSession | ServiceError) -> sessions_pb2.SessionR
     if isinstance(answer, ServiceError):
         return sessions_pb2.SessionResult(error_reason=answer.reason.name)
     return sessions_pb2.SessionResult(session=session(answer))
+
+
+def owner_result(answer: Owner | ServiceError) -> sessions_pb2.SessionResult:
+    """For SESSION_VIEW_BASIC."""
+    if isinstance(answer, ServiceError):
+        return sessions_pb2.SessionResult(error_reason=answer.reason.name)
+    return sessions_pb2.SessionResult(
+        session=sessions_pb2.Session(session_id=answer.session_id, user_id=answer.user_id)
+    )
 
 
 def user(row: Row, caller: Caller) -> users_pb2.User:

@@ -1,11 +1,14 @@
 """From tokens to sessions: the one place that says whether a session is valid now."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 from identity_service import tokens
 from identity_service.queries import validation as queries
-from identity_service.queries.validation import ValidSession
+from identity_service.queries.validation import Owner, ValidSession
 from identity_service.settings import Settings
 from identity_service.touches import Touches
 from shared.batcher import Batcher
@@ -17,7 +20,7 @@ from shared.reasons import Reason
 
 TIMEOUT = 1.0  # seconds for a batch
 
-Answer = ValidSession | ServiceError
+ListValid = Callable[..., Coroutine[Any, Any, "list[Owner] | list[ValidSession]"]]  # of queries.validation
 
 
 class Validation:
@@ -28,7 +31,7 @@ class Validation:
         self._touches = touches
         self._secrets = settings.secret_bytes
         self._batcher: Batcher[str, ValidSession] = Batcher(
-            self._answers,
+            partial(self._answers, queries.list_valid_sessions),
             failure,
             name="sessions",
             timeout=TIMEOUT,
@@ -37,7 +40,7 @@ class Validation:
             batching=settings.batching,
         )
         # Here one question is a whole batch, which waits for no other.
-        self._batches: Batcher[Sequence[str], list[Answer]] = Batcher(
+        self._batches: Batcher[tuple[ListValid, Sequence[str]], list[Any]] = Batcher(
             self._answer_batches, failure, name="session_batches", timeout=TIMEOUT, batching=False
         )
 
@@ -48,28 +51,28 @@ class Validation:
     async def person(self, token: str) -> Person:
         """Who has signed in with it, for the authentication of our own RPCs."""
         session = await self.session(token)
-        return Person(session.user_id, session.session_id)
+        return Person(UUID(session.user_id), UUID(session.session_id))
 
-    async def sessions(self, questions: Sequence[str]) -> list[Answer]:
+    async def sessions(self, questions: Sequence[str]) -> list[ValidSession | ServiceError]:
         """For a call that is a batch already: a session or SESSION_INVALID for each token, in order."""
-        return await self._batches.ask(questions)
+        return await self._batches.ask((queries.list_valid_sessions, questions))
 
-    async def _answer_batches(self, batches: list[Sequence[str]]) -> list[list[Answer]]:
-        return [await self._answers(questions) for questions in batches]
+    async def owners(self, questions: Sequence[str]) -> list[Owner | ServiceError]:
+        """The same without the sessions' details."""
+        return await self._batches.ask((queries.list_owners, questions))
 
-    async def _answers(self, questions: Sequence[str]) -> list[Answer]:
+    async def _answer_batches(self, batches: Sequence[tuple[ListValid, Sequence[str]]]) -> list[list[Any]]:
+        return [await self._answers(*batch) for batch in batches]
+
+    async def _answers(self, list_valid: ListValid, questions: Sequence[str]) -> list[Any]:
         sids = [tokens.read(token, self._secrets) for token in questions]
         signed = [sid for sid in sids if sid is not None]
-        found = await self._found(signed) if signed else {}
-        return [
-            found.get(sid or "") or ServiceError(Reason.SESSION_INVALID)  # one each: errors are raised
-            for sid in sids
-        ]
-
-    async def _found(self, sids: Sequence[str]) -> dict[str, ValidSession]:
-        rows = await queries.list_valid_sessions(self._database, sids=sids, touch_every=self._touches.every)
-        self._touches.note(sids[row.place - 1] for row in rows if row.is_touch_due)
-        return {sids[row.place - 1]: row for row in rows}
+        found: dict[str | None, Owner | ValidSession] = {}
+        if signed:
+            rows = await list_valid(self._database, sids=signed, touch_every=self._touches.every)
+            self._touches.note([signed[row.place - 1] for row in rows if row.is_touch_due])
+            found = {signed[row.place - 1]: row for row in rows}
+        return [found.get(sid) or ServiceError(Reason.SESSION_INVALID) for sid in sids]  # one each: they are raised
 
 
 def failure(error: BaseException) -> ServiceError:

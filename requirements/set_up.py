@@ -1,4 +1,4 @@
-"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [dev | bench]
+"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [dev | bench | peers]
 
 Run by the system's Python, whichever that is: standard library only, and it parses on any Python 3, to say
 which one is needed.
@@ -13,7 +13,12 @@ import sys
 import time
 
 NEEDED = (3, 11)
-WANTED = {"": ["runtime"], "dev": ["runtime", "dev"], "bench": ["runtime", "dev", "bench"]}
+WANTED = {
+    "": ["runtime"],
+    "dev": ["runtime", "dev"],
+    "bench": ["runtime", "dev", "bench"],
+    "peers": ["runtime", "dev", "peers"],
+}
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

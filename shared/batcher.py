@@ -10,14 +10,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from shared.errors import ServiceError
 from shared.worker_metrics import BATCH_QUESTIONS, BATCH_SECONDS
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-Result = TypeVar("Result")
+Batch: TypeAlias = list[tuple[Question, asyncio.Future[Answer]]]
 
 
 class Batcher(Generic[Question, Answer]):
@@ -36,8 +36,8 @@ class Batcher(Generic[Question, Answer]):
         name: str,
         timeout: float,
         most: int = 1000,
-        gather: float = 0.0001,
-        gather_most: float = 0.003,
+        gather: float = 0.0002,
+        gather_most: float = 0.008,
         batching: bool = True,
     ) -> None:
         self._answer_all, self._failed = answer_all, failed
@@ -60,52 +60,51 @@ class Batcher(Generic[Question, Answer]):
             return await future
         self._waiting.append((question, future))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            self._running = self._start(self._run())
         return await future
 
     async def _run(self) -> None:
+        me = asyncio.current_task()
         try:
             while batch := self._next_batch():
                 await self._answer(batch)
+                if self._running is not me:  # it took too long, and another runs by now
+                    return
                 if len(batch) > 1 and len(self._waiting) < self._most:
                     await asyncio.sleep(min(self._gather * len(batch), self._gather_most))
         except BaseException as error:  # the loop is closing down: nobody may wait for ever
-            while self._waiting:
-                _, future = self._waiting.popleft()
-                if not future.done():
-                    future.set_exception(self._failed(error))
+            while self._running is me and self._waiting:
+                self._refuse([self._waiting.popleft()], error)
             raise
         finally:
-            self._running = None
+            if self._running is me:
+                self._running = None
 
-    def _next_batch(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
-        batch: list[tuple[Question, asyncio.Future[Answer]]] = []
+    def _next_batch(self) -> Batch[Question, Answer]:
+        batch: Batch[Question, Answer] = []
         while self._waiting and len(batch) < self._most:
             item = self._waiting.popleft()
             if not item[1].done():  # cancelled while it waited
                 batch.append(item)
         return batch
 
-    async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+    async def _answer(self, batch: Batch[Question, Answer]) -> None:
+        """One trip. It is not waited for beyond its timeout, as a frozen socket ignores being cancelled for long."""
+        trip, begin = asyncio.current_task(), time.perf_counter()
+        assert trip is not None
         self._count_questions(len(batch))
-        begin = time.perf_counter()
-        trip = self._start(self._answer_all([question for question, _ in batch]))
+        timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, trip, batch)
         try:
-            # Not wait_for(): a frozen socket would hold it far beyond its timeout.
-            done, _ = await asyncio.wait({trip}, timeout=self._timeout)
-            self._time_trip(time.perf_counter() - begin)
-            if not done:
-                raise TimeoutError
-            answered = list(zip(batch, trip.result(), strict=True))  # all counted before the first is given out
+            answers = await self._answer_all([question for question, _ in batch])
+            answered = list(zip(batch, answers, strict=True))  # all counted before the first is given out
         except BaseException as error:
-            trip.cancel()
-            refusal = self._failed(error)
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(refusal.fresh())
-            if not isinstance(error, Exception) and not trip.cancelled():  # it is we who are cancelled
+            self._refuse(batch, error)
+            if not isinstance(error, Exception) and trip.cancelling():  # not what it asked, but we
                 raise
             return
+        finally:
+            timer.cancel()
+            self._time_trip(time.perf_counter() - begin)
         for (_, future), answer in answered:
             if future.done():
                 continue
@@ -114,14 +113,22 @@ class Batcher(Generic[Question, Answer]):
             else:
                 future.set_result(answer)
 
-    def _start(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+    def _give_up(self, trip: "asyncio.Task[None]", batch: Batch[Question, Answer]) -> None:
+        """Refuse who travels, and let those go who wait."""
+        self._refuse(batch, TimeoutError())
+        if self._running is trip:
+            self._running = self._start(self._run())
+        trip.cancel()
+
+    def _refuse(self, batch: Batch[Question, Answer], error: BaseException) -> None:
+        refusal = self._failed(error)
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(refusal.fresh())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Held until it ends, also while it dies of old age after everybody was answered."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._tasks.discard)
         return task
-
-    def _forget(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # of a trip that failed after its timeout: nobody is left to be told

@@ -1,6 +1,7 @@
-"""Connect to PostgreSQL: transactions, single reads, the hot reads. The only place that commits."""
+"""Connect to PostgreSQL: transactions, single reads, the hot statements. The only place that commits."""
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from shared.reasons import Reason
 from shared.worker_metrics import DATABASE_WAIT_SECONDS
 
 Tx: TypeAlias = AsyncConnection
+HotTx: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 ConstraintErrors: TypeAlias = Mapping[str, Reason]
 
@@ -102,6 +104,7 @@ class Database:
             timeout=POOL_TIMEOUT,
             open=False,
             reconnect_timeout=5,
+            configure=_limit_hot_transactions,
         )
 
     async def open(self) -> None:
@@ -169,6 +172,40 @@ class Database:
                     raise expected from error
         raise AssertionError("unreachable")
 
+    async def hot_write(self, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """One prepared statement that commits by itself, without SQLAlchemy's share of the time; its rows."""
+        try:
+            async with self._hot_connection() as connection:
+                cursor = await connection.execute(statement, values, prepare=True)
+                return await cursor.fetchall()
+        except (psycopg.Error, PoolTimeout) as error:
+            raise self._expected(error) from error
+
+    @asynccontextmanager
+    async def hot_transaction(self) -> AsyncIterator[HotTx]:
+        """As `transaction`, without SQLAlchemy's share of the time. For queries that `send` or `fetch`.
+
+        What is sent travels with the next fetch, or with the commit: an error can come as late as that.
+        """
+        try:
+            async with self._hot_connection() as connection, connection.pipeline():
+                await connection.execute("BEGIN")
+                yield connection
+                await connection.execute("COMMIT")  # whoever does not get here is rolled back by the pool
+        except (psycopg.Error, PoolTimeout) as error:
+            raise self._expected(error) from error
+
+    @asynccontextmanager
+    async def _hot_connection(self) -> AsyncIterator[HotTx]:
+        """One that the server has not closed while it was idle: what writes is not tried twice."""
+        for others in reversed(range(self._hot.max_size + 1)):
+            async with self._hot.connection() as connection:
+                if others and _has_something_to_read(connection):
+                    await connection.close()
+                    continue
+                yield connection
+                return
+
     def _expected(self, error: Exception) -> Exception:
         """What the caller is told; an error nobody expected stays what it is."""
         if isinstance(error, sqlalchemy.exc.TimeoutError):
@@ -196,6 +233,22 @@ async def take_longer(tx: Tx, seconds: int) -> None:
         await tx.execute(sqlalchemy.text(longer))
 
 
+async def send(tx: Tx | HotTx, statement: str, values: Mapping[str, object]) -> None:
+    """In psycopg's words; in a hot transaction without waiting for the answer."""
+    if isinstance(tx, AsyncConnection):
+        await tx.exec_driver_sql(statement, dict(values))
+    else:
+        await tx.execute(statement, values, prepare=True)
+
+
+async def fetch(tx: Tx | HotTx, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    """The rows of a statement in psycopg's words."""
+    if isinstance(tx, AsyncConnection):
+        return [tuple(row) for row in await tx.exec_driver_sql(statement, dict(values))]
+    cursor = await tx.execute(statement, values, prepare=True)
+    return await cursor.fetchall()
+
+
 async def one(tx: Tx, statement: sqlalchemy.Executable) -> Row:
     return (await tx.execute(statement)).one()
 
@@ -218,6 +271,17 @@ async def is_in_future(tx: Tx, moment: datetime) -> bool:
     """By the database's clock: ours may differ, and each of us has another."""
     asked = sqlalchemy.literal(moment, sqlalchemy.DateTime(timezone=True))
     return bool((await tx.execute(sqlalchemy.select(asked > sqlalchemy.func.now()))).scalar_one())
+
+
+def _has_something_to_read(connection: HotTx) -> bool:
+    """An idle connection has nothing to say but that it is being closed."""
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    return bool(readable.poll(0))
+
+
+async def _limit_hot_transactions(connection: HotTx) -> None:
+    await connection.execute(TRANSACTION_TIMEOUT)
 
 
 def _limit_transactions(connection: Any, _record: object) -> None:

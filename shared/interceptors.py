@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -21,26 +21,40 @@ from shared.log import log
 from shared.reasons import Reason
 
 DEFAULT_DEADLINE = 5.0  # seconds, for callers that set none or an absurd one
-SLOW = 0.25  # seconds; a quiet RPC is logged when it took longer or failed
+SLOW = 0.25  # seconds; a hot RPC is logged when it took longer or failed
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+class Method(NamedTuple):
+    """What is known of an RPC before anybody calls it."""
+
+    name: str  # tenancy.v1.AccessService/CheckAccess
+    rule: Rule
+    hot: bool
+    crowd: Crowd
+    measured: Measured
+
+
 class Guard(grpc.aio.ServerInterceptor):
-    """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once."""
+    """One interceptor, so that no kind of RPC can slip past a part of it. Each method is wrapped once.
+
+    `hot` are unary RPCs called so often that a log line for each would cost more than the answer, and that need
+    no timer of their own: whatever they wait for has one (shared/batcher.py).
+    """
 
     def __init__(
         self,
         policy: Policy,
         authentication: Authentication,
-        quiet: frozenset[str] = frozenset(),
+        hot: frozenset[str] = frozenset(),
         admission: Admission | None = None,
     ) -> None:
         self._policy = policy
         self.authentication = authentication
         self.admission = admission or Admission()
-        self._quiet = quiet
+        self._hot = hot
         self._wrapped: dict[str, Handler] = {}
         self.calls_under_way = 0
         self.streams_under_way = 0
@@ -69,7 +83,7 @@ class Guard(grpc.aio.ServerInterceptor):
             wrapped = self._wrapped[path] = self._wrap(method, handler)
         return self.admission.refusal(path) or wrapped
 
-    def _wrap(self, method: str, handler: Handler) -> Handler:
+    def _wrap(self, name: str, handler: Handler) -> Handler:
         kind = (handler.request_streaming, handler.response_streaming)
         behaviour: Any = {
             (False, False): handler.unary_unary,
@@ -77,14 +91,16 @@ class Guard(grpc.aio.ServerInterceptor):
             (True, False): handler.stream_unary,
             (True, True): handler.stream_stream,
         }[kind]
-        rule, quiet, decode = self._policy[method], method in self._quiet, handler.request_deserializer
-        crowd = self.admission.crowd(method)
+        decode, hot = handler.request_deserializer, name in self._hot
+        measured = Measured(name, is_stream=handler.response_streaming)
+        method = Method(name, self._policy[name], hot, self.admission.crowd(name), measured)
         decode_any = decoded_each if handler.request_streaming else decoded
-        measured = Measured(method, is_stream=handler.response_streaming)
 
         async def unary(data: Any, context: Context) -> Any:
-            async with Call(self, method, measured, rule, quiet, crowd, context):
+            async with Call(self, method, context):
                 request = decode_any(decode, data)
+                if hot:
+                    return await behaviour(request, context)
                 left = context.time_remaining()
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
                 set_deadline(left)
@@ -93,7 +109,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(data: Any, context: Context) -> None:
             # Not a generator: gRPC leaves one that is cancelled while it sends to the garbage collector.
-            async with Call(self, method, measured, rule, quiet, crowd, context, is_stream=True):
+            async with Call(self, method, context, is_stream=True):
                 responses = behaviour(decode_any(decode, data), context)
                 if isinstance(responses, Coroutine):  # the style that calls context.write()
                     await responses
@@ -115,44 +131,20 @@ class Guard(grpc.aio.ServerInterceptor):
 class Call:
     """The time of one RPC: authentication as it begins; as it ends its measures, the log line, the error's status."""
 
-    __slots__ = (
-        "_caller",
-        "_context",
-        "_crowd",
-        "_guard",
-        "_is_stream",
-        "_measured",
-        "_method",
-        "_quiet",
-        "_rule",
-        "_start",
-    )
+    __slots__ = ("_caller", "_context", "_guard", "_is_stream", "_method", "_start")
 
-    def __init__(
-        self,
-        guard: Guard,
-        method: str,
-        measured: Measured,
-        rule: Rule,
-        quiet: bool,
-        crowd: Crowd,
-        context: Context,
-        *,
-        is_stream: bool = False,
-    ) -> None:
-        self._crowd = crowd
-        self._guard, self._method, self._measured, self._rule = guard, method, measured, rule
-        self._quiet, self._context, self._is_stream = quiet, context, is_stream
+    def __init__(self, guard: Guard, method: Method, context: Context, *, is_stream: bool = False) -> None:
+        self._guard, self._method, self._context, self._is_stream = guard, method, context, is_stream
         self._caller: Any = None
 
     async def __aenter__(self) -> None:
         self._start = time.perf_counter()
         self._guard.calls_under_way += 1
-        self._crowd.under_way += 1
+        self._method.crowd.under_way += 1
         self._guard.streams_under_way += self._is_stream
         try:
             metadata = self._context.invocation_metadata() or ()
-            self._caller = await self._guard.authentication.caller(self._rule, metadata)  # type: ignore[arg-type]
+            self._caller = await self._guard.authentication.caller(self._method.rule, metadata)  # type: ignore[arg-type]
             set_caller(self._caller)
         except BaseException as error:
             await self._end(error)
@@ -165,7 +157,7 @@ class Call:
 
     async def _end(self, error: BaseException | None) -> None:
         self._guard.calls_under_way -= 1
-        self._crowd.under_way -= 1
+        self._method.crowd.under_way -= 1
         self._guard.streams_under_way -= self._is_stream
         if error is None:
             self._log("OK")
@@ -178,20 +170,20 @@ class Call:
         if isinstance(error, TimeoutError):
             error = ServiceError(Reason.DEADLINE_EXCEEDED)
         elif not isinstance(error, ServiceError):
-            log.error("unexpected error", method=self._method, exc_info=error)
+            log.error("unexpected error", method=self._method.name, exc_info=error)
             error = ServiceError(Reason.INTERNAL)
         self._log(error.code.name, error.reason.name)
         await self._context.abort_with_status(to_status(error))
 
     def _log(self, code: str, reason: str | None = None) -> None:
         seconds = time.perf_counter() - self._start
-        self._measured.ended(code, seconds, reason)
-        if self._quiet and reason is None and seconds < SLOW:
+        self._method.measured.ended(code, seconds, reason)
+        if self._method.hot and reason is None and seconds < SLOW:
             return
         caller = self._caller
         log.info(
             "call",
-            method=self._method,
+            method=self._method.name,
             code=code,
             reason=reason,
             milliseconds=round(seconds * 1000, 1),

@@ -271,9 +271,7 @@ class Reason(Enum):
         "Try again after the time in RetryInfo.",
     )
     OVERLOADED = Entry(
-        StatusCode.RESOURCE_EXHAUSTED,
-        "There are more calls than can be answered.",
-        "Try again after the time in RetryInfo.",
+        StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.", "Try again after the time in RetryInfo."
     )
     DATABASE_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
@@ -295,8 +293,4 @@ class Reason(Enum):
         "The deadline passed before there was an answer.",
         "Try again with more time; without a deadline of its own a call gets 5 seconds.",
     )
-    INTERNAL = Entry(
-        StatusCode.INTERNAL,
-        "Internal error.",
-        "It is in the service's log; report it if it stays.",
-    )
+    INTERNAL = Entry(StatusCode.INTERNAL, "Internal error.", "It is in the service's log; report it if it stays.")

@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -156,10 +156,10 @@ def _register_only(server: grpc.aio.Server, methods: Set[str]) -> None:
     """A registered method has a queue of its own in gRPC, and each costs every call a little: the rest shares one."""
     register = server.add_registered_method_handlers
 
-    def register_chosen(service: str, handlers: dict[str, Any]) -> None:
+    def register_chosen(service: str, handlers: Mapping[str, Any]) -> None:
         register(service, {name: handler for name, handler in handlers.items() if f"{service}/{name}" in methods})
 
-    server.add_registered_method_handlers = register_chosen  # type: ignore[method-assign]
+    server.add_registered_method_handlers = register_chosen  # type: ignore[method-assign,assignment]
 
 
 async def serve(server: Server, address: str, grace: float, *, own_address: str = "") -> None:

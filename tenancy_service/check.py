@@ -3,6 +3,7 @@
 "Is this session valid, and what are its roles there?" Every answer is from both databases at that moment.
 """
 
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from shared.database import Database
 from shared.errors import ServiceError
 from shared.log import log
 from shared.reasons import Reason
-from tenancy_service.identity_client import IdentityClient
+from tenancy_service.identity_client import IdentityClient, Session
 from tenancy_service.permissions import Access, OrgRole, ProjectRole, access
 from tenancy_service.queries.access import Place, Roles, roles_in_places
 from tenancy_service.settings import Settings
@@ -24,20 +25,20 @@ BATCH_TIMEOUT = 2.0  # seconds; identity's share has its own, shorter limit
 class Question(NamedTuple):
     """A session, and the place whose roles are asked for; without a place only the session is checked.
 
-    With a `user_id` it is about that user, and the token is not looked at.
+    With a `user_id` it is about that user, and the token is not looked at. Ids are UUIDs as text, in lower case.
     """
 
     token: str
-    organization_id: UUID | None = None
-    project_id: UUID | None = None
-    user_id: UUID | None = None
+    organization_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
 
 
 class Answer(NamedTuple):
-    """About whom, and `person` where a session said who that is."""
+    """About whom, and which session said so, if one did."""
 
-    user_id: UUID
-    person: Person | None
+    user_id: str
+    session_id: str | None
     access: Access | None
 
 
@@ -56,54 +57,63 @@ class Checks:
             gather_most=settings.gather_most_seconds,
             batching=settings.batching,
         )
+        # Here one question is a whole batch, which waits for no other.
+        self._batches: Batcher[list[Question], list[Answer | ServiceError]] = Batcher(
+            self._answer_batches, batch_failed, name="check_batches", timeout=BATCH_TIMEOUT, batching=False
+        )
         self.ask = self._batcher.ask
+        self.ask_all = self._batches.ask
 
     async def find_person(self, token: str) -> Person:
         """For the RPCs that need the session before anything else: the first half of the same batch."""
-        person = (await self.ask(Question(token))).person
-        if person is None:
-            raise TypeError("a question without a user_id is answered with a person")
-        return person
+        answer = await self.ask(Question(token))
+        return Person(UUID(answer.user_id), UUID(answer.session_id))
+
+    async def _answer_batches(self, batches: list[list[Question]]) -> list[list[Answer | ServiceError]]:
+        return [await self.answer_all(batch) for batch in batches]
 
     async def answer_all(self, questions: list[Question]) -> list[Answer | ServiceError]:
         """One for each question, in order; a token that is not valid spoils nothing."""
         tokens = list(dict.fromkeys(question.token for question in questions if question.user_id is None))
-        people = await self._people(tokens) if tokens else {}
+        sessions = await self._sessions(tokens) if tokens else {}
         answers: list[Answer | ServiceError] = []
-        asked: list[tuple[int, Person | None]] = []
+        asked: list[tuple[int, str | None]] = []
         places: list[Place] = []
-        for n, question in enumerate(questions):
-            person, user_id = None, question.user_id
+        for n, (token, organization_id, project_id, user_id) in enumerate(questions):
+            session_id = None
             if user_id is None:
-                found = people[question.token]
-                if isinstance(found, ServiceError):
-                    answers.append(found)
+                session = sessions[token]
+                if isinstance(session, ServiceError):
+                    answers.append(session)
                     continue
-                person, user_id = found, found.user_id
-            answers.append(Answer(user_id, person, None))
-            if question.organization_id or question.project_id:
-                asked.append((n, person))
-                places.append(Place(user_id, question.organization_id, question.project_id))
+                user_id, session_id = session
+            answers.append(Answer(user_id, session_id, None))
+            if organization_id or project_id:
+                asked.append((n, session_id))
+                places.append(Place(user_id, organization_id, project_id))
         if places:
             all_roles = await roles_in_places(self._database, places)
-            for (n, person), place, roles in zip(asked, places, all_roles, strict=True):
-                answers[n] = Answer(place.user_id, person, _access(place, roles))
+            for (n, session_id), (user_id, _, project_id), roles in zip(asked, places, all_roles, strict=True):
+                answers[n] = Answer(user_id, session_id, access_by(roles, on_project=project_id is not None))
         return answers
 
-    async def _people(self, tokens: list[str]) -> dict[str, Person | ServiceError]:
-        """Whose sessions these are. Identity away is their error alone: users are asked about without it."""
+    async def _sessions(self, tokens: list[str]) -> dict[str, Session | ServiceError]:
+        """Whose they are. Identity away is their error alone: users are asked about without it."""
         try:
-            return dict(zip(tokens, await self._identity.people(tokens), strict=True))
+            return dict(zip(tokens, await self._identity.sessions(tokens), strict=True))
         except ServiceError as unavailable:
             return dict.fromkeys(tokens, unavailable)
 
 
-def _access(place: Place, roles: Roles) -> Access:
+@cache  # there are but a hundred combinations of roles
+def access_by(roles: Roles, *, on_project: bool) -> Access:
+    """What the stored names of roles amount to."""
+    organization_role, override, default_project_role = roles
     return access(
-        OrgRole[roles.organization_role] if roles.organization_role else None,
-        ProjectRole[roles.override] if roles.override else None,
-        ProjectRole[roles.default_project_role] if roles.default_project_role else ProjectRole.NONE,
-        on_project=place.project_id is not None,
+        OrgRole[organization_role] if organization_role else None,
+        ProjectRole[override] if override else None,
+        ProjectRole[default_project_role] if default_project_role else ProjectRole.NONE,
+        on_project=on_project,
     )
 
 

@@ -1,6 +1,7 @@
 """Rows and answers as messages."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from protos.tenancy.v1 import roles_pb2
@@ -169,17 +170,20 @@ def invitation(row: Row, *, to_recipient: bool = False) -> Invitation:
 
 def check_access(permission: str, least: LeastRole, answer: Answer) -> CheckAccessResponse:
     """The decision and what it rests on."""
-    access = answer.access
-    if access is None:
+    if answer.access is None:
         raise TypeError("an answer about access needs a place")
-    return CheckAccessResponse(
-        allowed=is_allowed(least, access),
-        user_id=str(answer.user_id),
-        organization_role=org_role(access.organization_role),
-        project_role=project_role(access.project_role),
-        source=_source(access.source),
-        reason=why(permission, least, access),
-    )
+    return CheckAccessResponse(user_id=answer.user_id, **_decision(permission, least, answer.access))
+
+
+@cache  # as many as there are permissions and combinations of roles
+def _decision(permission: str, least: LeastRole, access: Access) -> dict[str, Any]:
+    return {
+        "allowed": is_allowed(least, access),
+        "organization_role": org_role(access.organization_role),
+        "project_role": project_role(access.project_role),
+        "source": _source(access.source),
+        "reason": why(permission, least, access),
+    }
 
 
 def accessible_project(row: Row) -> AccessibleProject:

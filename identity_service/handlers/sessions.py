@@ -24,8 +24,12 @@ class SessionList(Handlers):
     ) -> pb.BatchValidateSessionsResponse:
         with reading() as read:
             read.batch("tokens", request.tokens)
-        answers = await self.parts.validation.sessions(request.tokens)
-        return pb.BatchValidateSessionsResponse(results=map(to_proto.session_result, answers))
+            view = read.enum("view", request.view, pb.SessionView.items())
+        if view == "SESSION_VIEW_BASIC":
+            owners = await self.parts.validation.owners(request.tokens)
+            return pb.BatchValidateSessionsResponse(results=map(to_proto.owner_result, owners))
+        sessions = await self.parts.validation.sessions(request.tokens)
+        return pb.BatchValidateSessionsResponse(results=map(to_proto.session_result, sessions))
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.GetSessionResponse:
         person = current_caller().signed_in

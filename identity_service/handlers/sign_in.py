@@ -11,11 +11,11 @@ from identity_service.audit import Action
 from identity_service.begin_session import begin_session
 from identity_service.known_devices import Device, remember
 from identity_service.parts import Handlers
-from identity_service.queries import challenges, known_devices, one_time_tokens, users
+from identity_service.queries import challenges, one_time_tokens, sign_ins, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
 from shared import one_time
-from shared.database import Tx
+from shared.database import HotTx, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
 from shared.interceptors import Context
@@ -28,11 +28,10 @@ CHALLENGE_LIFETIME = timedelta(minutes=5)  # to find the phone
 
 class SignIn(Handlers):
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
-        origin = self.parts.origins.of(context)
         if request.challenge_token or request.code:
-            return await self._with_code(request, origin)
+            return await self._with_code(request, self.parts.origins.of(context))
         async with self.parts.passwords.turn():
-            return await self._with_password(request, origin)
+            return await self._with_password(request, self.parts.origins.of(context))
 
     async def _with_password(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         """Nobody learns from the answer or its time whether the account exists: all take the same steps."""
@@ -43,32 +42,36 @@ class SignIn(Handlers):
             if not request.email and not request.password:
                 read.wrong("challenge_token", "needed with code, unless there are email and password")
         key = email_key(email)
-        async with self.parts.database.single_read() as tx:
-            user = await known_devices.get_user_and_known(tx, email_key=key, hashes=device.hashes)
-            known = user.known if user else ()
-            tries = sign_in_limits.password_buckets(key, device, known)
-            await self.parts.throttle.check(tx, *tries)  # here, so that a flood needs one connection once
+        account, known, tries, taken = await sign_ins.get_account_and_insert_tries(
+            self.parts.database,
+            email_key=key,
+            hashes=device.hashes,
+            tries=sign_in_limits.password_tries(key, device),
+        )
+        await self.parts.throttle.refuse_unless_taken(taken, *tries)
         new_hash = None
-        async with self.parts.throttle.guess(*tries, checked=True):
-            matches = await self.parts.passwords.verify(password, user.password_hash if user else None)
-            if user is not None and matches and self.parts.passwords.needs_rehash(user.password_hash):
+        async with self.parts.throttle.taken(*tries):
+            stored = account.password_hash if account else None
+            matches = await self.parts.passwords.verify(password, stored)
+            if matches and stored is not None and self.parts.passwords.needs_rehash(stored):
                 new_hash = await self.parts.passwords.hash(password)
-        if user is None or not matches or user.state != "ACTIVE":
-            async with self.parts.database.transaction() as tx:
-                await audit.record(tx, origin, Action.SIGN_IN_FAILED, user.user_id if user else None)
+        if account is None or not matches or account.state != "ACTIVE":
+            async with self.parts.database.hot_transaction() as tx:
+                await audit.record(tx, origin, Action.SIGN_IN_FAILED, account.user_id if account else None)
             raise ServiceError(Reason.SIGN_IN_FAILED)
-        async with self.parts.database.transaction() as tx:
-            current = await users.lock_user(tx, user_id=user.user_id)
+        user_id = account.user_id
+        async with self.parts.database.hot_transaction() as tx:
+            current = await sign_ins.lock_account(tx, user_id=user_id)
             if current is None or current.state != "ACTIVE":
                 raise ServiceError(Reason.SIGN_IN_FAILED)
-            if current.password_hash != user.password_hash:  # changed while we verified the old one
+            if current.password_hash != account.password_hash:  # changed while we verified the old one
                 raise ServiceError(Reason.CONFLICT)
             if new_hash is not None:
-                await users.update_password_hash(tx, user_id=user.user_id, password_hash=new_hash)
+                await users.update_password_hash(tx, user_id=user_id, password_hash=new_hash)
             if current.has_second_factor:
-                response = await self._challenge(tx, user.user_id, device_name)
+                response = await self._challenge(tx, user_id, device_name)
             else:
-                response = await self._begin(tx, origin, user.user_id, ["pwd"], device, device_name, known)
+                response = await self._begin(tx, origin, user_id, ["pwd"], device, device_name, known)
             await self.parts.throttle.give_back(tx, *tries)
         return response
 
@@ -113,7 +116,7 @@ class SignIn(Handlers):
             raise ServiceError(Reason.CODE_WRONG)
         return response
 
-    async def _challenge(self, tx: Tx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
+    async def _challenge(self, tx: HotTx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
         token = one_time.make_token()
         expire_time = await one_time_tokens.insert_one_time_token(
             tx,
@@ -129,7 +132,7 @@ class SignIn(Handlers):
 
     async def _begin(
         self,
-        tx: Tx,
+        tx: Tx | HotTx,
         origin: Origin,
         user_id: UUID,
         amr: Sequence[str],

@@ -3,11 +3,23 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import ColumnElement, insert
 
 from identity_service.tables import audit_events
 from shared.audit_trail import newest_first
-from shared.database import Row, Tx, many_by_filter
+from shared.database import HotTx, Row, Tx, many_by_filter, send
+
+INSERT = """
+INSERT INTO audit_events
+       (audit_event_id, action, user_id, actor_user_id, actor_service, session_id, ip, user_agent, request_id, details)
+VALUES (%(audit_event_id)s, %(action)s, %(user_id)s, %(actor_user_id)s, %(actor_service)s, %(session_id)s, %(ip)s::inet,
+        %(user_agent)s, %(request_id)s, %(details)s)"""
+
+
+async def insert_audit_event(tx: Tx | HotTx, *, new: Mapping[str, object]) -> None:
+    """With all columns but create_time."""
+    await send(tx, INSERT, {**new, "details": Jsonb(new["details"])})
 
 
 async def insert_audit_events(tx: Tx, *, new: Sequence[Mapping[str, object]]) -> None:

@@ -4,13 +4,26 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, bindparam, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
 
-from identity_service.queries.users import NOT_DELETED
-from identity_service.tables import known_devices, users
-from shared.database import Row, Tx, first
+from identity_service.tables import known_devices
+from shared.database import HotTx, Tx, send
 
 MOST = 50  # for each user: many more than somebody uses, and little to keep
+
+UPSERT = """
+INSERT INTO known_devices (user_id, device_hash)
+SELECT %(user_id)s, unnest(%(hashes)s::bytea[])
+    ON CONFLICT (user_id, device_hash) DO UPDATE SET last_used_time = now()"""
+
+DELETE_OLDEST = """
+DELETE FROM known_devices
+ WHERE user_id = %(user_id)s
+   AND device_hash IN (
+       SELECT device_hash
+         FROM known_devices
+        WHERE user_id = %(user_id)s
+        ORDER BY last_used_time DESC, device_hash
+       OFFSET %(most)s)"""
 
 
 def known_among(hashes: Sequence[bytes], user_id: ColumnElement[UUID]) -> ColumnElement[list[bytes]]:
@@ -20,27 +33,14 @@ def known_among(hashes: Sequence[bytes], user_id: ColumnElement[UUID]) -> Column
     return func.array(mine.scalar_subquery()).label("known")
 
 
-async def get_user_and_known(tx: Tx, *, email_key: str, hashes: Sequence[bytes]) -> Row | None:
-    """The user, and as `known` those of the hashes that they have signed in with: one statement for everybody."""
-    statement = select(users, known_among(hashes, users.c.user_id))
-    return await first(tx, statement.where(users.c.email_key == email_key, NOT_DELETED))
-
-
-async def upsert_known_devices(tx: Tx, *, user_id: UUID, hashes: Sequence[bytes]) -> None:
+async def upsert_known_devices(tx: Tx | HotTx, *, user_id: UUID, hashes: Sequence[bytes]) -> None:
     """Used now."""
-    statement = insert(known_devices).values([{"user_id": user_id, "device_hash": each} for each in hashes])
-    statement = statement.on_conflict_do_update(
-        index_elements=[known_devices.c.user_id, known_devices.c.device_hash], set_={"last_used_time": func.now()}
-    )
-    await tx.execute(statement)
+    await send(tx, UPSERT, {"user_id": user_id, "hashes": list(hashes)})
 
 
-async def delete_oldest_known_devices(tx: Tx, *, user_id: UUID) -> None:
+async def delete_oldest_known_devices(tx: Tx | HotTx, *, user_id: UUID) -> None:
     """Beyond MOST those that were used longest ago. The caller has locked the user."""
-    latest_first = known_devices.c.last_used_time.desc(), known_devices.c.device_hash
-    mine = known_devices.c.user_id == user_id
-    beyond = select(known_devices.c.device_hash).where(mine).order_by(*latest_first).offset(MOST)
-    await tx.execute(delete(known_devices).where(mine, known_devices.c.device_hash.in_(beyond)))
+    await send(tx, DELETE_OLDEST, {"user_id": user_id, "most": MOST})
 
 
 async def delete_known_devices(tx: Tx, *, user_id: UUID) -> None:

@@ -2,35 +2,40 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ARRAY, BindParameter, Interval, LargeBinary, bindparam, text
+from shared.database import HotTx, Tx, fetch, send
 
-from shared.database import Tx, many
+ASKED = """
+asked AS (
+  SELECT key, step, slack
+    FROM unnest(%(keys)s::bytea[], %(steps)s::interval[], %(slacks)s::interval[]) AS asked (key, step, slack))"""
+
+WAITING = """
+waiting AS (
+  SELECT max(extract(epoch FROM t.allowed_at - now() - slack))::float8 AS seconds
+    FROM asked
+    JOIN login_throttle t ON t.key = asked.key AND t.allowed_at > now() + slack)"""
 
 # In the order of the keys, so that two tries never wait for each other in a circle. Who had to wait sees what was
-# taken meanwhile.
-TAKE = text("""
-INSERT INTO login_throttle AS t (key, allowed_at)
-SELECT key, now() + step FROM unnest(:keys, :steps) AS asked (key, step) ORDER BY key
-    ON CONFLICT (key) DO UPDATE
-   SET allowed_at = GREATEST(t.allowed_at, now()) + (excluded.allowed_at - now())
- WHERE t.allowed_at <= now() + (SELECT slack FROM unnest(:keys, :slacks) AS a (key, slack) WHERE a.key = t.key)
-RETURNING key""")
+# taken meanwhile. A flood writes and locks nothing.
+TAKEN = """
+taken AS (
+  INSERT INTO login_throttle AS t (key, allowed_at)
+  SELECT key, now() + step FROM asked, waiting WHERE seconds IS NULL ORDER BY key
+      ON CONFLICT (key) DO UPDATE
+     SET allowed_at = GREATEST(t.allowed_at, now()) + (excluded.allowed_at - now())
+   WHERE t.allowed_at <= now() + (SELECT slack FROM asked WHERE asked.key = t.key)
+  RETURNING key)"""
 
-WAIT = text("""
-SELECT max(extract(epoch FROM t.allowed_at - now() - slack))::float8 AS seconds
-  FROM unnest(:keys, :slacks) AS asked (key, slack)
-  JOIN login_throttle t ON t.key = asked.key AND t.allowed_at > now() + slack""")
+WAIT = f"WITH {ASKED}, {WAITING} SELECT seconds FROM waiting"  # noqa: S608 - parts of our own
+TAKE = f"WITH {ASKED}, {WAITING}, {TAKEN} SELECT seconds, ARRAY(SELECT key FROM taken) FROM waiting"  # noqa: S608
 
-GIVE_BACK = text("""
-WITH taken AS (
-  SELECT t.key, step
-    FROM unnest(:keys, :steps) AS asked (key, step)
-    JOIN login_throttle t ON t.key = asked.key
-   ORDER BY t.key
-     FOR UPDATE OF t)
-UPDATE login_throttle t SET allowed_at = t.allowed_at - step FROM taken WHERE t.key = taken.key""")
+GIVE_BACK = f"""
+WITH {ASKED},
+given AS (
+  SELECT t.key, step FROM asked JOIN login_throttle t ON t.key = asked.key ORDER BY t.key FOR UPDATE OF t)
+UPDATE login_throttle t SET allowed_at = t.allowed_at - step FROM given WHERE t.key = given.key"""  # noqa: S608
 
 
 class Bucket(NamedTuple):
@@ -46,30 +51,37 @@ class Bucket(NamedTuple):
         return self.step * (self.burst - 1)
 
 
-async def get_wait(tx: Tx, *, buckets: Sequence[Bucket]) -> float | None:
-    """Seconds until all of them would allow a try; None if they do. Writes and locks nothing."""
-    [row] = await many(tx, WAIT.bindparams(keys(buckets), slacks(buckets)))
-    return None if row.seconds is None else float(row.seconds)
+class Taken(NamedTuple):
+    """Seconds to wait, and then nothing is taken; or the keys of the buckets that a try was taken from.
+
+    Some of them only, when others were faster.
+    """
+
+    wait: float | None
+    keys: list[bytes]
 
 
-async def insert_tries(tx: Tx, *, buckets: Sequence[Bucket]) -> bool:
-    """Take a try from each; False if one has none left: roll back."""
-    taken = await many(tx, TAKE.bindparams(keys(buckets), steps(buckets), slacks(buckets)))
-    return len(taken) == len(buckets)
+async def get_wait(tx: Tx, *, buckets: Sequence[Bucket]) -> float:
+    """Seconds until all of them would allow a try. Writes and locks nothing."""
+    [(seconds,)] = await fetch(tx, WAIT, arrays(buckets))
+    return seconds or 0.0
 
 
-async def update_tries_back(tx: Tx, *, buckets: Sequence[Bucket]) -> None:
+async def insert_tries(tx: Tx, *, buckets: Sequence[Bucket]) -> Taken:
+    """Take a try from each, if they would all allow one."""
+    [row] = await fetch(tx, TAKE, arrays(buckets))
+    return Taken(*row)
+
+
+async def update_tries_back(tx: Tx | HotTx, *, buckets: Sequence[Bucket]) -> None:
     """A try comes back to each; what time has given back already is not counted twice."""
-    await tx.execute(GIVE_BACK.bindparams(keys(buckets), steps(buckets)))
+    await send(tx, GIVE_BACK, arrays(buckets))
 
 
-def keys(buckets: Sequence[Bucket]) -> BindParameter[Any]:
-    return bindparam("keys", [bucket.key for bucket in buckets], ARRAY(LargeBinary))
-
-
-def steps(buckets: Sequence[Bucket]) -> BindParameter[Any]:
-    return bindparam("steps", [bucket.step for bucket in buckets], ARRAY(Interval))
-
-
-def slacks(buckets: Sequence[Bucket]) -> BindParameter[Any]:
-    return bindparam("slacks", [bucket.slack for bucket in buckets], ARRAY(Interval))
+def arrays(buckets: Sequence[Bucket]) -> dict[str, object]:
+    """As the statements take them."""
+    return {
+        "keys": [bucket.key for bucket in buckets],
+        "steps": [bucket.step for bucket in buckets],
+        "slacks": [bucket.slack for bucket in buckets],
+    }

@@ -1,17 +1,24 @@
 """SQL of one-time tokens. A token is stored as its SHA-256, and gone when it is used."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 
 from identity_service.tables import one_time_tokens, users
-from shared.database import Row, Tx, first, many, one
+from shared.database import HotTx, Row, Tx, fetch, first, many
+
+INSERT = """
+INSERT INTO one_time_tokens
+       (token_id, purpose, token_hash, user_id, email, password_hash, display_name, expire_time)
+VALUES (%(token_id)s, %(purpose)s, %(token_hash)s, %(user_id)s, %(email)s, %(password_hash)s, %(display_name)s,
+        now() + %(lifetime)s::interval)
+RETURNING expire_time"""
 
 
 async def insert_one_time_token(
-    tx: Tx,
+    tx: Tx | HotTx,
     *,
     token_id: UUID,
     purpose: str,
@@ -23,18 +30,18 @@ async def insert_one_time_token(
     display_name: str | None = None,
 ) -> datetime:
     """When it ends. Without a hash it opens nothing yet: the mail that hands it out makes one."""
-    statement = insert(one_time_tokens).values(
-        token_id=token_id,
-        purpose=purpose,
-        token_hash=token_hash,
-        user_id=user_id,
-        email=email,
-        password_hash=password_hash,
-        display_name=display_name,
-        expire_time=func.now() + lifetime,
-    )
-    ends: datetime = (await one(tx, statement.returning(one_time_tokens.c.expire_time))).expire_time
-    return ends
+    values = {
+        "token_id": token_id,
+        "purpose": purpose,
+        "lifetime": lifetime,
+        "token_hash": token_hash,
+        "user_id": user_id,
+        "email": email,
+        "password_hash": password_hash,
+        "display_name": display_name,
+    }
+    [(expire_time,)] = await fetch(tx, INSERT, values)
+    return cast(datetime, expire_time)
 
 
 def good(token_hash: bytes, purposes: tuple[str, ...]) -> ColumnElement[bool]:

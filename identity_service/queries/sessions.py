@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, any_, bindparam, delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy import ColumnElement, Interval, any_, bindparam, delete, func, select, tuple_, update
 
 from identity_service.tables import sessions, users
-from shared.database import Row, Tx, first, many, one
+from shared.database import HotTx, Row, Tx, fetch, first, many, send
 
 SHOWN = (
     sessions.c.session_id,
@@ -28,13 +28,56 @@ def valid() -> ColumnElement[bool]:
     return (sessions.c.expire > func.now()) & (sessions.c.absolute_expires_at > func.now())
 
 
-def whole_seconds_after(duration: timedelta) -> ColumnElement[datetime]:
-    """Express compares whole seconds; with fractions the two sides would differ by up to one."""
-    return func.date_trunc("second", func.now() + bindparam(None, duration, Interval))
+# Whole seconds: Express compares these; with fractions the two sides would differ by up to one. It computes the next
+# `expire` from originalMaxAge, a number of milliseconds.
+INSERT = """
+INSERT INTO session (sid, sess, expire, absolute_expires_at, ip, user_agent, amr, device_name)
+SELECT %(sid)s,
+       jsonb_build_object(
+         'cookie', jsonb_build_object(
+            'originalMaxAge', (extract(epoch FROM %(idle)s::interval) * 1000)::bigint,
+            'expires', to_char(expire AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+            'httpOnly', true,
+            'path', '/'),
+         'userId', %(user_id)s::uuid),
+       expire,
+       date_trunc('second', now() + %(absolute)s::interval),
+       %(ip)s::inet, %(user_agent)s, %(amr)s::text[], %(device_name)s
+  FROM date_trunc('second', now() + %(idle)s::interval) AS expire
+RETURNING session_id, user_id, created_at, expire, last_seen_at, auth_time, host(ip), user_agent, amr, device_name"""
+
+DELETE_OLDEST = """
+WITH ended AS (
+  DELETE FROM session
+   WHERE sid IN (
+         SELECT sid
+           FROM session
+          WHERE user_id = %(user_id)s::text AND session_id <> %(begun)s
+            AND expire > now() AND absolute_expires_at > now()
+          ORDER BY created_at DESC, session_id DESC
+         OFFSET %(keep)s - 1)
+  RETURNING session_id)
+INSERT INTO events (type, user_id, session_id)
+SELECT 'SESSION_ENDED', %(user_id)s, session_id FROM ended"""
+
+
+class BegunSession(NamedTuple):
+    """What callers may know of it."""
+
+    session_id: UUID
+    user_id: str
+    created_at: datetime
+    expire: datetime
+    last_seen_at: datetime
+    auth_time: datetime
+    ip: str | None
+    user_agent: str | None
+    amr: list[str]
+    device_name: str | None
 
 
 async def insert_session(
-    tx: Tx,
+    tx: Tx | HotTx,
     *,
     sid: str,
     user_id: UUID,
@@ -44,26 +87,19 @@ async def insert_session(
     user_agent: str,
     amr: Sequence[str],
     device_name: str,
-) -> Row:
-    expire = whole_seconds_after(idle)
-    cookie = func.jsonb_build_object(
-        # A number, in milliseconds: from it Express computes the next `expire`.
-        *("originalMaxAge", int(idle.total_seconds() * 1000)),
-        *("expires", func.to_char(func.timezone("UTC", expire), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
-        *("httpOnly", True),
-        *("path", "/"),
-    )
-    statement = insert(sessions).values(
-        sid=sid,
-        sess=func.jsonb_build_object("cookie", cookie, "userId", str(user_id)),
-        expire=expire,
-        absolute_expires_at=whole_seconds_after(absolute),
-        ip=bindparam(None, ip, INET),
-        user_agent=user_agent,
-        amr=list(amr),
-        device_name=device_name,
-    )
-    return await one(tx, statement.returning(*SHOWN))
+) -> BegunSession:
+    values = {
+        "sid": sid,
+        "user_id": user_id,
+        "idle": idle,
+        "absolute": absolute,
+        "ip": ip,
+        "user_agent": user_agent,
+        "amr": list(amr),
+        "device_name": device_name,
+    }
+    [row] = await fetch(tx, INSERT, values)
+    return BegunSession(*row)
 
 
 async def get_session(tx: Tx, *, user_id: UUID, session_id: UUID) -> Row | None:
@@ -103,16 +139,12 @@ async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None)
     return [row.session_id for row in ended if row.was_valid]
 
 
-async def delete_oldest_sessions(tx: Tx, *, user_id: UUID, keep: int, begun: UUID) -> list[UUID]:
-    """The user's valid sessions beyond the `keep` newest.
+async def delete_oldest_sessions(tx: Tx | HotTx, *, user_id: UUID, keep: int, begun: UUID) -> None:
+    """End the user's valid sessions beyond the `keep` newest, and tell followers.
 
     `begun` is the newest whatever its time says: the sign-in may have waited for one that came after it.
     """
-    newest_first = sessions.c.created_at.desc(), sessions.c.session_id.desc()
-    others = (sessions.c.user_id == str(user_id), sessions.c.session_id != begun, valid())
-    beyond = select(sessions.c.sid).where(*others).order_by(*newest_first).offset(keep - 1)
-    statement = delete(sessions).where(sessions.c.sid.in_(beyond)).returning(sessions.c.session_id)
-    return [row.session_id for row in await many(tx, statement)]
+    await send(tx, DELETE_OLDEST, {"user_id": user_id, "keep": keep, "begun": begun})
 
 
 async def get_recent(tx: Tx, *, user_id: UUID, session_id: UUID, within: timedelta) -> bool:

@@ -9,11 +9,13 @@ from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, i
 
 from identity_service.tables import users
 from shared import filters
-from shared.database import Row, Tx, first, many, many_by_filter, one
+from shared.database import HotTx, Row, Tx, first, many, many_by_filter, one, send
 from shared.fields import email_key
 from shared.filters import Field
 
 NOT_DELETED = users.c.state != "DELETED"
+
+UPDATE_HASH = "UPDATE users SET password_hash = %(password_hash)s WHERE user_id = %(user_id)s"
 
 
 def comparable(email: str) -> str:
@@ -107,6 +109,6 @@ async def update_user_undeleted(tx: Tx, *, user_id: UUID) -> Row | None:
     return await first(tx, statement.values(state=state, delete_time=None, purge_time=None).returning(users))
 
 
-async def update_password_hash(tx: Tx, *, user_id: UUID, password_hash: str) -> None:
+async def update_password_hash(tx: Tx | HotTx, *, user_id: UUID, password_hash: str) -> None:
     """The same password with other parameters: nothing a reader of the user could see has changed."""
-    await tx.execute(update(users).where(users.c.user_id == user_id).values(password_hash=password_hash))
+    await send(tx, UPDATE_HASH, {"user_id": user_id, "password_hash": password_hash})

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, bindparam, text
 
@@ -12,9 +11,10 @@ from shared.database import Database, Tx
 # Express apps may hold other ids than ours; those are no error and nobody's session here. LIKE and translate
 # tell them apart, as a regular expression would double the cost of the whole statement. OFFSET 0 keeps each look-up
 # by its primary key: of a new database's empty tables the planner would take any other index, and keep to it.
-VALID_SESSIONS = """
-SELECT asked.place, s.session_id, u.user_id, s.created_at, s.expire, s.last_seen_at, s.auth_time, host(s.ip),
-       s.user_agent, s.amr, s.device_name, s.last_seen_at < now() - %s::interval
+WHOSE = "SELECT asked.place, s.session_id::text, u.user_id::text, s.last_seen_at < now() - %s::interval AS is_touch_due"
+DETAILS = """, s.created_at, s.expire, s.last_seen_at, s.auth_time, host(s.ip),
+       s.user_agent, s.amr, s.device_name"""
+VALID = """
   FROM unnest(%s::text[]) WITH ORDINALITY AS asked (sid, place)
  CROSS JOIN LATERAL (SELECT * FROM session WHERE sid = asked.sid OFFSET 0) s
  CROSS JOIN LATERAL (
@@ -28,6 +28,8 @@ SELECT asked.place, s.session_id, u.user_id, s.created_at, s.expire, s.last_seen
    AND s.absolute_expires_at > now()
    AND u.state = 'ACTIVE'
 """
+VALID_SESSIONS = WHOSE + DETAILS + VALID
+OWNERS_OF_VALID_SESSIONS = WHOSE + VALID
 
 # As Express touches: `expire` moves by the session's own originalMaxAge, `sess` stays. A row that somebody
 # else is writing is skipped; it becomes due again with the next question.
@@ -48,12 +50,22 @@ UPDATE session
 """).bindparams(bindparam("sids", type_=ARRAY(Text)))
 
 
-class ValidSession(NamedTuple):
-    """The place of its sid among those asked about (from 1), and what callers may know of it."""
+class Owner(NamedTuple):
+    """Whose session it is: the place of its sid among those asked about (from 1), and ids as text."""
 
     place: int
-    session_id: UUID
-    user_id: UUID
+    session_id: str
+    user_id: str
+    is_touch_due: bool
+
+
+class ValidSession(NamedTuple):
+    """The same, and what else callers may know of it."""
+
+    place: int
+    session_id: str
+    user_id: str
+    is_touch_due: bool
     created_at: datetime
     expire: datetime
     last_seen_at: datetime
@@ -62,13 +74,16 @@ class ValidSession(NamedTuple):
     user_agent: str | None
     amr: list[str]
     device_name: str | None
-    is_touch_due: bool
 
 
 async def list_valid_sessions(database: Database, *, sids: Sequence[str], touch_every: timedelta) -> list[ValidSession]:
     """Those of the sids that stand for an active user's session at this moment, in any order."""
-    rows = await database.hot_read(VALID_SESSIONS, (touch_every, list(sids)))
-    return [ValidSession(*row) for row in rows]
+    return [ValidSession(*row) for row in await database.hot_read(VALID_SESSIONS, (touch_every, list(sids)))]
+
+
+async def list_owners(database: Database, *, sids: Sequence[str], touch_every: timedelta) -> list[Owner]:
+    """The same without the details."""
+    return [Owner(*row) for row in await database.hot_read(OWNERS_OF_VALID_SESSIONS, (touch_every, list(sids)))]
 
 
 async def update_last_seen(tx: Tx, *, sids: Sequence[str], idle: timedelta, touch_every: timedelta) -> None:

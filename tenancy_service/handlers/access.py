@@ -1,7 +1,6 @@
 """tenancy.v1.AccessService: the answers that everything else exists for, and what permissions there are."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from protos.tenancy.v1 import access_pb2 as pb
 from shared.authentication import MAX_TOKEN
@@ -23,8 +22,9 @@ class AccessChecks(Handlers):
         caller = current_caller()
         with reading() as read:
             question = read_question(read, "", request, caller, self.parts.settings.permissions)
-        least = await self._least_role(request.permission, question)
-        return to_proto.check_access(request.permission, least, await self.parts.checks.ask(question))
+        permission = request.permission
+        least = self.parts.settings.permissions.get(permission) or await self._unknown(permission, question)
+        return to_proto.check_access(permission, least, await self.parts.checks.ask(question))
 
     async def BatchCheckAccess(
         self, request: pb.BatchCheckAccessRequest, context: Context
@@ -36,13 +36,14 @@ class AccessChecks(Handlers):
                 read_question(read, f"requests[{n}].", item, caller, self.parts.settings.permissions)
                 for n, item in enumerate(request.requests[:MAX_BATCH])
             ]
+        permissions = self.parts.settings.permissions
         needs = [
-            await self._least_role(item.permission, question)
+            permissions.get(item.permission) or await self._unknown(item.permission, question)
             for item, question in zip(request.requests, questions, strict=True)
         ]
         results = []
         for item, least, answer in zip(
-            request.requests, needs, await self.parts.checks.answer_all(questions), strict=True
+            request.requests, needs, await self.parts.checks.ask_all(questions), strict=True
         ):
             if not isinstance(answer, ServiceError):
                 response = to_proto.check_access(item.permission, least, answer)
@@ -61,8 +62,8 @@ class AccessChecks(Handlers):
             ]
         )
 
-    async def _least_role(self, permission: str, question: Question) -> LeastRole:
-        if permission not in self.parts.settings.permissions and question.user_id is None:
+    async def _unknown(self, permission: str, question: Question) -> LeastRole:
+        if question.user_id is None:
             # Strangers neither learn which permissions there are nor make us search for the nearest.
             await self.parts.checks.find_person(question.token)
         return least_role(self.parts.settings.permissions, permission)
@@ -77,7 +78,7 @@ def read_question(
 ) -> Question:
     """Who and where; `path` goes before the names of fields. Both session_token and user_id are for services."""
     token = read.token(f"{path}session_token", request.session_token, most=MAX_TOKEN)
-    user_id = read.optional_uuid(f"{path}user_id", request.user_id)
+    user_id = read.optional_id(f"{path}user_id", request.user_id)
     if request.session_token and request.user_id:
         read.wrong(f"{path}user_id", "either this or session_token")
     if (request.session_token or user_id) and caller.service is None:
@@ -93,10 +94,10 @@ def read_place(
     path: str,
     request: pb.CheckAccessRequest | pb.ExplainAccessRequest,
     permissions: Mapping[str, LeastRole],
-) -> tuple[UUID | None, UUID | None]:
+) -> tuple[str | None, str | None]:
     """The organization and the project, one of them or both, for a permission that is held there."""
-    organization_id = read.optional_uuid(f"{path}organization_id", request.organization_id)
-    project_id = read.optional_uuid(f"{path}project_id", request.project_id)
+    organization_id = read.optional_id(f"{path}organization_id", request.organization_id)
+    project_id = read.optional_id(f"{path}project_id", request.project_id)
     if len(request.permission) > MAX_PERMISSION:
         read.wrong(f"{path}permission", f"longer than {MAX_PERMISSION} characters")
     elif project_id is None and isinstance(permissions.get(request.permission), ProjectRole):

@@ -71,12 +71,17 @@ class AccessExplained(Handlers):
                 raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
             if not request.session_token and user_id is None and caller.token is None:
                 raise ServiceError(Reason.SESSION_REQUIRED)
-            place = read_place(read, "", request, self.parts.settings.permissions)
+            organization_id, project_id = read_place(read, "", request, self.parts.settings.permissions)
         if caller.token is not None:
             caller = Caller(await self.parts.checks.find_person(caller.token), caller.service, caller.token)
         if token:
             user_id = (await self.parts.checks.find_person(token)).user_id
-        return Asked(caller, user_id or caller.user_id, *place)
+        return Asked(
+            caller,
+            user_id or caller.user_id,
+            UUID(organization_id) if organization_id else None,
+            UUID(project_id) if project_id else None,
+        )
 
     async def _set_by(self, row: Row) -> str:
         """By what people know them: identity is asked at this moment, outside the transaction."""
@@ -103,7 +108,7 @@ def _response(
     permission: str, least: LeastRole, user_id: UUID, found: Explanation, row: Row | None
 ) -> pb.ExplainAccessResponse:
     response = pb.ExplainAccessResponse(
-        answer=to_proto.check_access(permission, least, Answer(user_id, None, found.access)),
+        answer=to_proto.check_access(permission, least, Answer(str(user_id), None, found.access)),
         explanation=found.sentence,
         steps=_steps(permission, least, found, row),
     )

@@ -1,6 +1,6 @@
 """SQL of access: the hot path, which reads the roles behind many questions in one statement, and one explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -47,26 +47,26 @@ SELECT m.role, pm.role, o.default_project_role
 
 
 class Place(NamedTuple):
-    """Whose roles, where; one of the two ids or both."""
+    """Whose roles, where; one of the two ids or both. As text: UUID objects would cost more than the answer."""
 
-    user_id: UUID
-    organization_id: UUID | None
-    project_id: UUID | None
+    user_id: str
+    organization_id: str | None
+    project_id: str | None
 
 
-class Roles(NamedTuple):
-    """As stored; None where there is no row."""
-
-    organization_role: str | None
-    override: str | None
-    default_project_role: str | None
+# As stored: organization role, override, default project role; None where there is no row.
+Roles = tuple[str | None, str | None, str | None]
 
 
 async def roles_in_places(database: Database, places: Sequence[Place]) -> list[Roles]:
     """One for each place, in order, as they are in the database at this moment."""
-    users, organizations, projects = (list(column) for column in zip(*places, strict=True))
-    rows = await database.hot_read(ROLES_IN_PLACES, (users, organizations, projects))
-    return [Roles(*row) for row in rows]
+    columns = [uuid_array(column) for column in zip(*places, strict=True)]
+    return await database.hot_read(ROLES_IN_PLACES, columns)
+
+
+def uuid_array(ids: Iterable[str | None]) -> str:
+    """As PostgreSQL writes arrays; psycopg would look at every element."""
+    return "{" + ",".join([id_ or "NULL" for id_ in ids]) + "}"
 
 
 async def get_roles_in_place(

@@ -45,7 +45,7 @@ async def _roles_on_projects(
     if project_id is not None:
         there.append(p.c.project_id == project_id)
     theirs = and_(
-        pm.c.organization_id == p.c.organization_id,
+        pm.c.organization_id == m.c.organization_id,
         pm.c.project_id == p.c.project_id,
         pm.c.user_id == m.c.user_id,
         in_force(),

@@ -83,4 +83,5 @@ def test_make_help_lists_the_targets() -> None:
         "bench",
         "bench-growth",
         "bench-memory",
+        "bench-peers",
     ]

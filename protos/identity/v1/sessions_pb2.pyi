@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SessionView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SessionViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SESSION_VIEW_UNSPECIFIED: _SessionView.ValueType  # 0
+    """As FULL."""
+    SESSION_VIEW_BASIC: _SessionView.ValueType  # 1
+    """session_id and user_id only, at half the cost: for whoever only asks whose session it is."""
+    SESSION_VIEW_FULL: _SessionView.ValueType  # 2
+
+class SessionView(_SessionView, metaclass=_SessionViewEnumTypeWrapper):
+    """How much of each session an answer holds (AIP-157)."""
+
+SESSION_VIEW_UNSPECIFIED: SessionView.ValueType  # 0
+"""As FULL."""
+SESSION_VIEW_BASIC: SessionView.ValueType  # 1
+"""session_id and user_id only, at half the cost: for whoever only asks whose session it is."""
+SESSION_VIEW_FULL: SessionView.ValueType  # 2
+Global___SessionView: _TypeAlias = SessionView  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
@@ -276,6 +299,8 @@ class BatchValidateSessionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    view: Global___SessionView.ValueType
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 tokens."""
@@ -284,10 +309,11 @@ class BatchValidateSessionsRequest(_message.Message):
         self,
         *,
         tokens: _abc.Iterable[_builtins.str] | None = ...,
+        view: Global___SessionView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
