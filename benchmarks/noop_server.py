@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 import uvloop
 
-from shared.handover import start_grpc
 from shared.server import MAX_CONCURRENT_RPCS, OPTIONS
 
 
@@ -21,7 +20,6 @@ async def nothing(_request: bytes, _context: object) -> bytes:
 
 
 async def main(address: str, workers: int) -> None:
-    start_grpc()
     handler: Any = grpc.unary_unary_rpc_method_handler(nothing)
     options = {**OPTIONS, "grpc.so_reuseport": int(workers > 1)}
     server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)

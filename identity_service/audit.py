@@ -52,21 +52,22 @@ async def record(
     **details: str | int | list[str],
 ) -> None:
     """`user_id` says whose account it is about; `details` never hold a secret or an address."""
-    await audit_events.insert_audit_event(tx, new=_event(origin, action, user_id, session_id, details))
+    await audit_events.insert_audit_event(tx, new=event(origin, action, user_id, session_id, details))
 
 
 async def record_each(tx: Tx, origin: Origin, action: Action, user_ids: Sequence[UUID]) -> None:
     """The same for many accounts, in one statement."""
-    await audit_events.insert_audit_events(tx, new=[_event(origin, action, user_id) for user_id in user_ids])
+    await audit_events.insert_audit_events(tx, new=[event(origin, action, user_id) for user_id in user_ids])
 
 
-def _event(
+def event(
     origin: Origin,
     action: Action,
     user_id: UUID | None,
     session_id: UUID | None = None,
     details: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
+    """Its columns."""
     caller = current_caller()
     return {
         "audit_event_id": uuid7(),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from identity_service import audit, publish, tokens
+from identity_service import audit, tokens
 from identity_service.audit import Action
 from identity_service.queries import sessions, users
 from identity_service.queries.sessions import BegunSession
@@ -33,17 +33,13 @@ async def begin_session(
     row = await sessions.insert_session(
         tx,
         sid=sid,
-        user_id=user_id,
         idle=settings.idle,
         absolute=settings.absolute,
-        ip=origin.ip,
-        user_agent=origin.user_agent,
         amr=amr,
         device_name=device_name,
+        keep=settings.sessions_per_user,
+        audit=audit.event(origin, action, user_id),
     )
-    await audit.record(tx, origin, action, user_id, session_id=row.session_id, amr=list(amr))
-    await publish.sessions_changed(tx, "SESSION_CREATED", user_id, [row.session_id])
-    await sessions.delete_oldest_sessions(tx, user_id=user_id, keep=settings.sessions_per_user, begun=row.session_id)
     return tokens.sign(sid, settings.secret_bytes[0]), row
 
 

@@ -36,8 +36,8 @@ class Batcher(Generic[Question, Answer]):
         name: str,
         timeout: float,
         most: int = 1000,
-        gather: float = 0.0002,
-        gather_most: float = 0.008,
+        gather: float = 0.0003,
+        gather_most: float = 0.012,
         batching: bool = True,
     ) -> None:
         self._answer_all, self._failed = answer_all, failed

@@ -183,12 +183,9 @@ class Database:
 
     @asynccontextmanager
     async def hot_transaction(self) -> AsyncIterator[HotTx]:
-        """As `transaction`, without SQLAlchemy's share of the time. For queries that `send` or `fetch`.
-
-        What is sent travels with the next fetch, or with the commit: an error can come as late as that.
-        """
+        """As `transaction`, for queries that `send` or `fetch`: prepared statements without SQLAlchemy's share."""
         try:
-            async with self._hot_connection() as connection, connection.pipeline():
+            async with self._hot_connection() as connection:
                 await connection.execute("BEGIN")
                 yield connection
                 await connection.execute("COMMIT")  # whoever does not get here is rolled back by the pool
@@ -234,7 +231,7 @@ async def take_longer(tx: Tx, seconds: int) -> None:
 
 
 async def send(tx: Tx | HotTx, statement: str, values: Mapping[str, object]) -> None:
-    """In psycopg's words; in a hot transaction without waiting for the answer."""
+    """A statement in psycopg's words."""
     if isinstance(tx, AsyncConnection):
         await tx.exec_driver_sql(statement, dict(values))
     else:

@@ -6,9 +6,9 @@ All bad fields of a request are reported at once, each with its limit; values ar
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from types import TracebackType
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -32,17 +32,22 @@ MAX_METADATA_BYTES = 8192
 MAX_METADATA_LEVELS = 10
 
 
-@contextmanager
-def reading() -> Iterator["Fields"]:
-    """Use the readers inside the block; INVALID_ARGUMENT with every bad field is raised as it ends."""
-    fields = Fields()
-    yield fields
-    fields.check()
-
-
 class Fields:
+    """Use the readers inside a `with reading()` block; INVALID_ARGUMENT with every bad field is raised as it ends."""
+
+    __slots__ = ("_wrong",)
+
     def __init__(self) -> None:
         self._wrong: list[tuple[str, str]] = []
+
+    def __enter__(self) -> "Fields":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.check()
 
     def wrong(self, path: str, what: str) -> None:
         self._wrong.append((path, what))
@@ -186,6 +191,9 @@ class Fields:
         elif not paths:
             self.wrong(path, f"nothing to update; allowed: {', '.join(allowed)}")
         return paths & set(allowed)
+
+
+reading = Fields
 
 
 def email_key(email: str) -> str:

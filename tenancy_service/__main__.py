@@ -2,7 +2,6 @@
 
 import uvloop
 
-from shared.handover import start_grpc
 from shared.log import set_up_logging
 from shared.metrics import serve_metrics
 from shared.server import serve
@@ -12,7 +11,6 @@ from tenancy_service.settings import Settings
 
 
 async def main(settings: Settings) -> None:
-    start_grpc()
     async with running(settings) as server:
         await serve(server, settings.listen_address, settings.grace_seconds, own_address=settings.worker_address)
 

@@ -1,6 +1,6 @@
 """SQL of sessions. Express apps write the same rows; who judges them is always the database's clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Interval, any_, bindparam, delete, func, select, tuple_, update
 
 from identity_service.tables import sessions, users
-from shared.database import HotTx, Row, Tx, fetch, first, many, send
+from shared.database import HotTx, Row, Tx, fetch, first, many
 
 SHOWN = (
     sessions.c.session_id,
@@ -29,36 +29,46 @@ def valid() -> ColumnElement[bool]:
 
 
 # Whole seconds: Express compares these; with fractions the two sides would differ by up to one. It computes the next
-# `expire` from originalMaxAge, a number of milliseconds.
-INSERT = """
-INSERT INTO session (sid, sess, expire, absolute_expires_at, ip, user_agent, amr, device_name)
-SELECT %(sid)s,
-       jsonb_build_object(
-         'cookie', jsonb_build_object(
-            'originalMaxAge', (extract(epoch FROM %(idle)s::interval) * 1000)::bigint,
-            'expires', to_char(expire AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-            'httpOnly', true,
-            'path', '/'),
-         'userId', %(user_id)s::uuid),
-       expire,
-       date_trunc('second', now() + %(absolute)s::interval),
-       %(ip)s::inet, %(user_agent)s, %(amr)s::text[], %(device_name)s
-  FROM date_trunc('second', now() + %(idle)s::interval) AS expire
-RETURNING session_id, user_id, created_at, expire, last_seen_at, auth_time, host(ip), user_agent, amr, device_name"""
-
-DELETE_OLDEST = """
-WITH ended AS (
+# `expire` from originalMaxAge, a number of milliseconds. `ended` does not see `begun`, which is the newest whatever its
+# time says: the sign-in may have waited for one that came after it.
+BEGIN = """
+WITH begun AS (
+  INSERT INTO session (sid, sess, expire, absolute_expires_at, ip, user_agent, amr, device_name)
+  SELECT %(sid)s,
+         jsonb_build_object(
+           'cookie', jsonb_build_object(
+              'originalMaxAge', (extract(epoch FROM %(idle)s::interval) * 1000)::bigint,
+              'expires', to_char(expire AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+              'httpOnly', true,
+              'path', '/'),
+           'userId', %(user_id)s::uuid),
+         expire,
+         date_trunc('second', now() + %(absolute)s::interval),
+         %(ip)s::inet, %(user_agent)s, %(amr)s::text[], %(device_name)s
+    FROM date_trunc('second', now() + %(idle)s::interval) AS expire
+  RETURNING *),
+ended AS (
   DELETE FROM session
    WHERE sid IN (
          SELECT sid
            FROM session
-          WHERE user_id = %(user_id)s::text AND session_id <> %(begun)s
-            AND expire > now() AND absolute_expires_at > now()
+          WHERE user_id = %(user_id)s::uuid::text AND expire > now() AND absolute_expires_at > now()
           ORDER BY created_at DESC, session_id DESC
          OFFSET %(keep)s - 1)
-  RETURNING session_id)
-INSERT INTO events (type, user_id, session_id)
-SELECT 'SESSION_ENDED', %(user_id)s, session_id FROM ended"""
+  RETURNING session_id),
+told AS (
+  INSERT INTO events (type, user_id, session_id)
+  SELECT 'SESSION_CREATED', %(user_id)s::uuid, session_id FROM begun
+   UNION ALL
+  SELECT 'SESSION_ENDED', %(user_id)s::uuid, session_id FROM ended),
+recorded AS (
+  INSERT INTO audit_events (audit_event_id, action, user_id, actor_user_id, actor_service, session_id, ip, user_agent,
+                            request_id, details)
+  SELECT %(audit_event_id)s::uuid, %(action)s, %(user_id)s::uuid, %(actor_user_id)s::uuid, %(actor_service)s,
+         session_id, ip, user_agent, %(request_id)s, jsonb_build_object('amr', amr)
+    FROM begun)
+SELECT session_id, user_id, created_at, expire, last_seen_at, auth_time, host(ip), user_agent, amr, device_name
+  FROM begun"""
 
 
 class BegunSession(NamedTuple):
@@ -80,25 +90,27 @@ async def insert_session(
     tx: Tx | HotTx,
     *,
     sid: str,
-    user_id: UUID,
     idle: timedelta,
     absolute: timedelta,
-    ip: str | None,
-    user_agent: str,
     amr: Sequence[str],
     device_name: str,
+    keep: int,
+    audit: Mapping[str, object],
 ) -> BegunSession:
+    """Of the user whom the audit event is about, who is locked; their oldest end beyond the `keep` newest.
+
+    With the events of all that.
+    """
     values = {
+        **audit,
         "sid": sid,
-        "user_id": user_id,
         "idle": idle,
         "absolute": absolute,
-        "ip": ip,
-        "user_agent": user_agent,
         "amr": list(amr),
         "device_name": device_name,
+        "keep": keep,
     }
-    [row] = await fetch(tx, INSERT, values)
+    [row] = await fetch(tx, BEGIN, values)
     return BegunSession(*row)
 
 
@@ -137,14 +149,6 @@ async def delete_sessions(tx: Tx, *, user_id: UUID, all_but: UUID | None = None)
         statement = statement.where(sessions.c.session_id != all_but)
     ended = await many(tx, statement.returning(sessions.c.session_id, valid().label("was_valid")))
     return [row.session_id for row in ended if row.was_valid]
-
-
-async def delete_oldest_sessions(tx: Tx | HotTx, *, user_id: UUID, keep: int, begun: UUID) -> None:
-    """End the user's valid sessions beyond the `keep` newest, and tell followers.
-
-    `begun` is the newest whatever its time says: the sign-in may have waited for one that came after it.
-    """
-    await send(tx, DELETE_OLDEST, {"user_id": user_id, "keep": keep, "begun": begun})
 
 
 async def get_recent(tx: Tx, *, user_id: UUID, session_id: UUID, within: timedelta) -> bool:
