@@ -20,7 +20,7 @@ from shared.reasons import Reason
 
 RETRY_AFTER = (0.5, 1.5)  # seconds, from and to: the refused must not come back together
 TELL_EVERY = 10.0  # seconds at least between two lines of the log
-FEWER = 8  # times fewer calls at once for those that take that much longer than a check
+FEWER = 4  # times fewer calls at once for those that take that much longer than a check
 
 
 class Crowd:

@@ -29,7 +29,7 @@ from tests.identity.sign_ins import (
 )
 
 # What workers and streams ask beside every call, and whether their connection is there.
-OTHERS = re.compile(r"^;$|\b(events|event_epoch|outbox_emails|users_to_check|identity_cursor)\b")
+OTHERS = re.compile(r"^SELECT 1$|^;$|\b(events|event_epoch|outbox_emails|users_to_check|identity_cursor)\b")
 WRONG_CODE = "wrong-wrong-wrong-wrong-wrong"
 
 

@@ -11,7 +11,7 @@ GRACE = 0.2
 
 if __name__ == "__main__":
     supervisor.STEADY = float(sys.argv[1])
-    supervisor.READY_SECONDS, supervisor.KILL_AFTER = 1.0, 0.3
+    supervisor.READY_SECONDS, supervisor.KILL_AFTER = 1.5, 0.3
     set_up_logging("stand-ins", "INFO")
     group = supervisor.Group("tests.workers.stand_in", {1: {"WORKER": "1"}, 2: {"WORKER": "2"}}, GRACE, lambda _: None)
     sys.exit(asyncio.run(group.run()))
