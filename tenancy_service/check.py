@@ -4,7 +4,7 @@
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.batcher import Batcher
@@ -47,19 +47,22 @@ class Checks:
 
     def __init__(self, identity: IdentityClient, database: Database, settings: Settings) -> None:
         self._identity, self._database = identity, database
+        gathering: dict[str, Any] = {
+            "most": MOST,
+            "gather": settings.gather_seconds,
+            "gather_most": settings.gather_most_seconds,
+            "batching": settings.batching,
+        }
         self._batcher: Batcher[Question, Answer] = Batcher(
-            self.answer_all,
-            batch_failed,
-            name="checks",
-            timeout=BATCH_TIMEOUT,
-            most=MOST,
-            gather=settings.gather_seconds,
-            gather_most=settings.gather_most_seconds,
-            batching=settings.batching,
+            self.answer_all, batch_failed, name="checks", timeout=BATCH_TIMEOUT, **gathering
         )
         # Here one question is a whole batch, which waits for no other.
         self._batches: Batcher[list[Question], list[Answer | ServiceError]] = Batcher(
             self._answer_batches, batch_failed, name="check_batches", timeout=BATCH_TIMEOUT, batching=False
+        )
+        # But for whose session it is: most are about one, and a trip to identity costs as much as fifty checks.
+        self._sessions_of_batches: Batcher[str, Session] = Batcher(
+            identity.sessions, batch_failed, name="sessions_of_batches", timeout=BATCH_TIMEOUT, **gathering
         )
         self.ask = self._batcher.ask
         self.ask_all = self._batches.ask
@@ -70,12 +73,15 @@ class Checks:
         return Person(UUID(answer.user_id), UUID(answer.session_id))
 
     async def _answer_batches(self, batches: list[list[Question]]) -> list[list[Answer | ServiceError]]:
-        return [await self.answer_all(batch) for batch in batches]
+        return [await self.answer_all(batch, gathers=True) for batch in batches]
 
-    async def answer_all(self, questions: list[Question]) -> list[Answer | ServiceError]:
-        """One for each question, in order; a token that is not valid spoils nothing."""
-        tokens = list(dict.fromkeys(question.token for question in questions if question.user_id is None))
-        sessions = await self._sessions(tokens) if tokens else {}
+    async def answer_all(self, questions: list[Question], *, gathers: bool = False) -> list[Answer | ServiceError]:
+        """One for each question, in order; a token that is not valid spoils nothing.
+
+        `gathers`: where there is one session, identity may be asked about it together with those of others.
+        """
+        tokens = list(dict.fromkeys([question.token for question in questions if question.user_id is None]))
+        sessions = await self._sessions(tokens, gathers=gathers) if tokens else {}
         answers: list[Answer | ServiceError] = []
         asked: list[tuple[int, str | None]] = []
         places: list[Place] = []
@@ -97,12 +103,14 @@ class Checks:
                 answers[n] = Answer(user_id, session_id, access_by(roles, on_project=project_id is not None))
         return answers
 
-    async def _sessions(self, tokens: list[str]) -> dict[str, Session | ServiceError]:
+    async def _sessions(self, tokens: list[str], *, gathers: bool) -> dict[str, Session | ServiceError]:
         """Whose they are. Identity away is their error alone: users are asked about without it."""
         try:
+            if gathers and len(tokens) == 1:
+                return {tokens[0]: await self._sessions_of_batches.ask(tokens[0])}
             return dict(zip(tokens, await self._identity.sessions(tokens), strict=True))
-        except ServiceError as unavailable:
-            return dict.fromkeys(tokens, unavailable)
+        except ServiceError as refusal:
+            return dict.fromkeys(tokens, refusal)
 
 
 @cache  # there are but a hundred combinations of roles

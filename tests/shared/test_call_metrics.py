@@ -33,7 +33,7 @@ LABELS = {
     | {"BatchValidateSessions", "BatchGetUsers"},
     "code": {code.name for code in grpc.StatusCode} | {"ABORTED_BY_HANDLER"},
     "reason": {reason.name for reason in Reason},
-    "batch": {"checks", "sessions", "session_batches", "check_batches", "test"},
+    "batch": {"checks", "sessions", "session_batches", "check_batches", "sessions_of_batches", "test"},
     "pool": {"transactions", "hot"},
     "state": {"in_use", "idle"},
     "result": {"sent", "failed", "given_up"},
