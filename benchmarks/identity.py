@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import psycopg
 from uuid_utils.compat import uuid7
 
-from benchmarks.world import start, wait_for
+from benchmarks.world import SECRET, start, wait_for
 from protos.identity.v1.sessions_pb2 import CreateSessionRequest
 from tenantry.ports import free_port
 from tenantry.testing.databases import databases
@@ -44,27 +45,31 @@ class Identity:
 
 
 @contextmanager
+def serving(url: str, *, log: Path | None = None, **settings: str) -> Iterator[Identity]:
+    """On this database; `settings` beside those that it needs. What it logs goes to `log`, or warnings are shown."""
+    address = f"127.0.0.1:{free_port()}"
+    needed = {
+        "DATABASE_URL": url,
+        "SESSION_SECRETS": SECRET,
+        "SERVICE_KEYS": f"operator:{digest(OPERATOR_KEY).hex()}",
+        "LISTEN_ADDRESS": address,
+    }
+    process = start(["identity_service"], {**needed, **settings}, log=log)
+    try:
+        wait_for(address)
+        yield Identity(address, url, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
 def identity() -> Iterator[Identity]:
     """Its callers are a trusted proxy."""
     with databases() as found, tempfile.TemporaryDirectory(prefix="tenantry-mail-") as mail_folder:
-        address, url = f"127.0.0.1:{free_port()}", found.service_url("identity", "identity")
-        process = start(
-            ["identity_service"],
-            {
-                "DATABASE_URL": url,
-                "SESSION_SECRETS": secrets.token_urlsafe(48),
-                "SERVICE_KEYS": f"operator:{digest(OPERATOR_KEY).hex()}",
-                "TRUSTED_PROXIES": "127.0.0.0/8",
-                "LISTEN_ADDRESS": address,
-                "MAIL_FOLDER": mail_folder,
-            },
-        )
-        try:
-            wait_for(address)
-            yield Identity(address, url, process.pid)
-        finally:
-            process.terminate()
-            process.wait()
+        url = found.service_url("identity", "identity")
+        with serving(url, TRUSTED_PROXIES="127.0.0.0/8", MAIL_FOLDER=mail_folder) as running:
+            yield running
 
 
 def sign_in(email: str, password: str = PASSWORD, device_token: str = "") -> CreateSessionRequest:

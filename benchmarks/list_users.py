@@ -5,8 +5,7 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -14,14 +13,13 @@ from uuid import uuid4
 import grpc
 import psycopg
 
-from benchmarks.world import SECRET, start, wait_for
+from benchmarks.identity import serving
 from protos.identity.v1.users_pb2 import GetUserRequest, ListUsersRequest, LookUpUserRequest
 from protos.identity.v1.users_pb2_grpc import UserServiceStub
 from shared.caller import Caller
 from shared.pages import Pages
-from tenantry.ports import free_port
 from tenantry.testing.databases import databases
-from tenantry.testing.pair import OPERATOR_KEY, digest
+from tenantry.testing.pair import OPERATOR_KEY
 
 AS_OPERATOR = (("x-service-key", OPERATOR_KEY),)
 NAMES = ("ada", "bo", "cy", "dora", "emil", "fay", "gus", "hana", "ivo", "joan", "kai", "lea", "max", "nora", "oleg")
@@ -55,8 +53,9 @@ async def main() -> None:
     with databases() as found:
         url = found.owner_url("identity", "identity")
         fill(url, chosen.users)
-        async with serving(found.service_url("identity", "identity")) as users:
-            await show(users, url, chosen.calls)
+        with serving(found.service_url("identity", "identity")) as running:
+            async with grpc.aio.insecure_channel(running.address) as channel:
+                await show(UserServiceStub(channel), url, chosen.calls)
 
 
 def fill(url: str, count: int) -> None:
@@ -72,25 +71,6 @@ def fill(url: str, count: int) -> None:
                 deleted = created if state == "DELETED" else None
                 copy.write_row((uuid4(), email, email, "Somebody", f"id-{n}", state, created, suspended, deleted))
         connection.execute("VACUUM ANALYZE users")
-
-
-@asynccontextmanager
-async def serving(url: str) -> AsyncIterator[UserServiceStub]:
-    address = f"127.0.0.1:{free_port()}"
-    environment = {
-        "DATABASE_URL": url,
-        "SESSION_SECRETS": SECRET,
-        "SERVICE_KEYS": f"operator:{digest(OPERATOR_KEY).hex()}",
-        "LISTEN_ADDRESS": address,
-    }
-    server = start(["identity_service"], environment)
-    try:
-        wait_for(address)
-        async with grpc.aio.insecure_channel(address) as channel:
-            yield UserServiceStub(channel)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 async def show(users: UserServiceStub, url: str, calls: int) -> None:

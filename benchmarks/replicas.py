@@ -6,12 +6,9 @@ replica that lags says of it, and how a running identity follows when the replic
 
 import argparse
 import asyncio
-import os
-import secrets
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +23,8 @@ import psycopg
 import uvloop
 from uuid_utils.compat import uuid7
 
-from benchmarks.world import wait_for
+from benchmarks.identity import serving
+from benchmarks.world import SECRET
 from identity_service import tokens
 from identity_service.queries.validation import VALID_SESSIONS
 from protos.identity.v1.sessions_pb2 import RevokeSessionRequest, ValidateSessionRequest
@@ -35,14 +33,12 @@ from tenantry import embedded_postgres, postgres_place
 from tenantry.database_urls import SERVICES, owner_url
 from tenantry.embedded_postgres import EmbeddedPostgres
 from tenantry.migrate import migrate
-from tenantry.ports import free_port
 from tenantry.provision import provision
 from tenantry.testing.databases import PASSWORDS
-from tenantry.testing.pair import OPERATOR_KEY, digest
 from tenantry.testing.people import AS_OPERATOR, INSERT_SESSION, INSERT_USER
 
 PASSWORD = "measured"
-SECRET = secrets.token_urlsafe(48)
+NOT_SHOWN = Path("/dev/null")  # what it logs of a database that is away
 WRITERS = 4
 DELAY = 3  # seconds that the replica is told to stay behind
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -142,10 +138,9 @@ async def show_stale(primary: EmbeddedPostgres, writing: Connection, reading: Co
     """A session is revoked over RPC; who says what, and when."""
     sid, session_id, user_id = new_session(writing)
     wait_until(reading, sid, is_there=True)
-    with identity(
-        f"postgresql://identity:{PASSWORDS['identity'].service}@127.0.0.1:{primary.port}/identity"
-    ) as address:
-        async with grpc.aio.insecure_channel(address) as channel:
+    url = f"postgresql://identity:{PASSWORDS['identity'].service}@127.0.0.1:{primary.port}/identity"
+    with serving(url, log=NOT_SHOWN) as identity:
+        async with grpc.aio.insecure_channel(identity.address) as channel:
             stub = SessionServiceStub(channel)
             revoke = RevokeSessionRequest(session_id=session_id, user_id=user_id)
             await stub.RevokeSession(revoke, metadata=AS_OPERATOR)
@@ -163,8 +158,9 @@ async def show_failover(primary: EmbeddedPostgres, replica: EmbeddedPostgres, nu
     with connected(primary) as writing:
         sid, session_id, user_id = new_session(writing)
     hosts = f"host=127.0.0.1,127.0.0.1&port={primary.port},{replica.port}"
-    with identity(f"postgresql://identity:{PASSWORDS['identity'].service}@/identity?{hosts}") as address:
-        async with grpc.aio.insecure_channel(address) as channel:
+    url = f"postgresql://identity:{PASSWORDS['identity'].service}@/identity?{hosts}"
+    with serving(url, log=NOT_SHOWN) as identity:
+        async with grpc.aio.insecure_channel(identity.address) as channel:
             stub = SessionServiceStub(channel)
             if await answer(stub, sid) != "valid":
                 raise SystemExit("not ready")
@@ -190,26 +186,6 @@ async def show_failover(primary: EmbeddedPostgres, replica: EmbeddedPostgres, nu
             with connected(replica) as now_primary:
                 if is_valid(now_primary, sid) or await answer(stub, sid) != "UNAUTHENTICATED":
                     raise SystemExit("the session is still there")
-
-
-@contextmanager
-def identity(url: str) -> Iterator[str]:
-    address = f"127.0.0.1:{free_port()}"
-    settings = {
-        "DATABASE_URL": url,
-        "SESSION_SECRETS": SECRET,
-        "SERVICE_KEYS": f"operator:{digest(OPERATOR_KEY).hex()}",
-        "LISTEN_ADDRESS": address,
-    }
-    environment = {**os.environ, **settings}
-    # What it logs of a database that is away is not what is shown here.
-    process = subprocess.Popen([sys.executable, "-m", "identity_service"], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(address)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def answer(stub: SessionServiceStub, sid: str) -> str:

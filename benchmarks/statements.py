@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -29,12 +28,9 @@ from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
 from shared.database import Database
 from shared.log import set_up_logging
 from tenancy_service.queries.access import Place, roles_in_places
-from tenantry import embedded_postgres
-from tenantry.database_urls import SERVICES, owner_url
-from tenantry.migrate import migrate
+from tenantry.database_urls import SERVICES
 from tenantry.ports import free_port
-from tenantry.provision import provision
-from tenantry.testing.databases import PASSWORDS, Databases
+from tenantry.testing.databases import Databases, databases
 from tenantry.testing.pair import TENANCY_KEY, digest
 
 BATCHES = (1, 4, 16, 64, 128, 400)
@@ -47,21 +43,7 @@ SELECT sum(calls)::float8, sum(rows)::float8, sum(shared_blks_hit + shared_blks_
   FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s)"""
 
 
-@contextmanager
-def postgres() -> Iterator[Databases]:
-    """As it is deployed: it waits for the disk, and writes whole pages to the WAL after a checkpoint."""
-    with tempfile.TemporaryDirectory(prefix="tenantry-statements-") as folder:
-        Path(folder).chmod(0o755)  # root's PostgreSQL runs as another user
-        running = embedded_postgres.start(Path(folder) / "postgres", "measured", extra_settings=SETTINGS)
-        try:
-            provision(running.url(), PASSWORDS)
-            for service in SERVICES:
-                migrate(service, owner_url(running.url(), service, PASSWORDS))
-            yield Databases(running)
-        finally:
-            running.stop()
-
-
+# As it is deployed: it waits for the disk, and writes whole pages to the WAL after a checkpoint.
 SETTINGS = {"max_connections": "200", "max_wal_size": "8GB", "shared_buffers": "1GB", "autovacuum": "off"}
 
 
@@ -71,7 +53,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=3)
     chosen = arguments.parse_args()
     set_up_logging("statements", "WARNING")
-    with postgres() as found, psycopg.connect(found.postgres.url(), autocommit=True) as admin:
+    with databases(SETTINGS) as found, psycopg.connect(found.postgres.url(), autocommit=True) as admin:
         admin.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         print(f"{chosen.rows:,} rows in each table, {chosen.rows // table_sizes.IN_ORGANIZATION:,} organizations")
         for service, statements in (("identity", IDENTITY), ("tenancy", TENANCY)):

@@ -24,6 +24,7 @@ from shared.timestamps import EPOCH
 NIL = UUID(int=0)
 SLUG = re.compile(r"[a-z0-9](?:-?[a-z0-9])*")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+NO_UUID = "a UUID of 36 characters is needed"
 BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MAX_BATCH = 1000
 MAX_PASSWORD_BYTES = 1024
@@ -59,7 +60,7 @@ class Fields:
     def uuid(self, path: str, value: str) -> UUID:
         if UUID_TEXT.fullmatch(value):
             return UUID(value)
-        self.wrong(path, "a UUID of 36 characters is needed")
+        self.wrong(path, NO_UUID)
         return NIL
 
     def optional_uuid(self, path: str, value: str) -> UUID | None:
@@ -70,7 +71,7 @@ class Fields:
         if not value:
             return None
         if not UUID_TEXT.fullmatch(value):
-            self.wrong(path, "a UUID of 36 characters is needed")
+            self.wrong(path, NO_UUID)
         return value.lower()
 
     def uuids(self, path: str, values: Sequence[str]) -> list[UUID]:
@@ -193,6 +194,7 @@ class Fields:
         return paths & set(allowed)
 
 
+# Handlers say `with reading() as read`. Not a generator with @contextmanager, which costs more than most fields.
 reading = Fields
 
 

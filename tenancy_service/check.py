@@ -54,7 +54,7 @@ class Checks:
             "batching": settings.batching,
         }
         self._batcher: Batcher[Question, Answer] = Batcher(
-            self.answer_all, batch_failed, name="checks", timeout=BATCH_TIMEOUT, **gathering
+            self._answer_all, batch_failed, name="checks", timeout=BATCH_TIMEOUT, **gathering
         )
         # Here one question is a whole batch, which waits for no other.
         self._batches: Batcher[list[Question], list[Answer | ServiceError]] = Batcher(
@@ -73,9 +73,9 @@ class Checks:
         return Person(UUID(answer.user_id), UUID(answer.session_id))
 
     async def _answer_batches(self, batches: list[list[Question]]) -> list[list[Answer | ServiceError]]:
-        return [await self.answer_all(batch, gathers=True) for batch in batches]
+        return [await self._answer_all(batch, gathers=True) for batch in batches]
 
-    async def answer_all(self, questions: list[Question], *, gathers: bool = False) -> list[Answer | ServiceError]:
+    async def _answer_all(self, questions: list[Question], *, gathers: bool = False) -> list[Answer | ServiceError]:
         """One for each question, in order; a token that is not valid spoils nothing.
 
         `gathers`: where there is one session, identity may be asked about it together with those of others.

@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tenantry.embedded_postgres import FAST_AND_UNSAFE, EmbeddedPostgres
 from tenantry.migrate import migrate
 from tenantry.provision import provision
 
+FOR_TESTS = {**FAST_AND_UNSAFE, "max_connections": "200"}
 PASSWORDS = {service: Passwords(service=f"{service}-test", owner=f"{service}-owner-test") for service in SERVICES}
 
 
@@ -55,14 +56,12 @@ class Databases:
 
 
 @contextmanager
-def databases() -> Iterator[Databases]:
+def databases(settings: Mapping[str, str] = FOR_TESTS) -> Iterator[Databases]:
     """Ready in about two seconds; everything is gone with the block, or with this process."""
     with tempfile.TemporaryDirectory(prefix="tenantry-test-") as folder:
         # Root's PostgreSQL runs as another user, who must be able to pass through.
         Path(folder).chmod(0o755)
-        postgres = embedded_postgres.start(
-            Path(folder) / "postgres", "postgres-test", extra_settings={**FAST_AND_UNSAFE, "max_connections": "200"}
-        )
+        postgres = embedded_postgres.start(Path(folder) / "postgres", "postgres-test", extra_settings=settings)
         try:
             provision(postgres.url(), PASSWORDS)
             for service in SERVICES:

@@ -29,7 +29,7 @@ class _SessionViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionVi
     SESSION_VIEW_UNSPECIFIED: _SessionView.ValueType  # 0
     """As FULL."""
     SESSION_VIEW_BASIC: _SessionView.ValueType  # 1
-    """session_id and user_id only, at half the cost: for whoever only asks whose session it is."""
+    """session_id and user_id only, which costs less: for whoever only asks whose session it is."""
     SESSION_VIEW_FULL: _SessionView.ValueType  # 2
 
 class SessionView(_SessionView, metaclass=_SessionViewEnumTypeWrapper):
@@ -38,7 +38,7 @@ class SessionView(_SessionView, metaclass=_SessionViewEnumTypeWrapper):
 SESSION_VIEW_UNSPECIFIED: SessionView.ValueType  # 0
 """As FULL."""
 SESSION_VIEW_BASIC: SessionView.ValueType  # 1
-"""session_id and user_id only, at half the cost: for whoever only asks whose session it is."""
+"""session_id and user_id only, which costs less: for whoever only asks whose session it is."""
 SESSION_VIEW_FULL: SessionView.ValueType  # 2
 Global___SessionView: _TypeAlias = SessionView  # noqa: Y015
 
