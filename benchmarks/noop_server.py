@@ -1,10 +1,9 @@
-"""The floor: a bare grpc.aio server whose one RPC does nothing, without interceptors, set up as our workers are.
+"""The floor: a bare grpc.aio server whose one RPC does nothing, with nothing around it, set up as our workers are.
 
 `LISTEN_ADDRESS=127.0.0.1:50050 python -m benchmarks.noop_server WORKERS`; started as often as that, they share it.
 """
 
 import asyncio
-import gc
 import os
 import sys
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from shared.server import MAX_CONCURRENT_RPCS, OPTIONS
+from shared.server import MAX_CONCURRENT_RPCS, OPTIONS, calm_collector
 
 
 async def nothing(_request: bytes, _context: object) -> bytes:
@@ -26,8 +25,7 @@ async def main(address: str, workers: int) -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("floor.v1.Floor", {"Nothing": handler}),))
     server.add_insecure_port(address)
     await server.start()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    calm_collector()
     await asyncio.Event().wait()
 
 

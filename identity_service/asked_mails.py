@@ -14,7 +14,7 @@ from protos.identity.v1.credentials_pb2 import (
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 
 Response = TypeVar("Response", StartEmailVerificationResponse, StartPasswordResetResponse)
 

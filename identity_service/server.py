@@ -39,7 +39,7 @@ from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
 from shared.event_streams import EventStreams
-from shared.interceptors import Guard
+from shared.guard import Guard
 from shared.mail.outbox import Outbox
 from shared.mail.worker import Worker
 from shared.origin import Origins

@@ -1,5 +1,7 @@
 """Rows to messages."""
 
+from collections.abc import Iterable
+
 from identity_service.queries.sessions import BegunSession
 from identity_service.queries.validation import Owner, ValidSession
 from protos.identity.v1 import sessions_pb2, users_pb2
@@ -36,13 +38,18 @@ def session_result(answer: ValidSession | ServiceError) -> sessions_pb2.SessionR
     return sessions_pb2.SessionResult(session=session(answer))
 
 
-def owner_result(answer: Owner | ServiceError) -> sessions_pb2.SessionResult:
-    """For SESSION_VIEW_BASIC."""
-    if isinstance(answer, ServiceError):
-        return sessions_pb2.SessionResult(error_reason=answer.reason.name)
-    return sessions_pb2.SessionResult(
-        session=sessions_pb2.Session(session_id=answer.session_id, user_id=answer.user_id)
-    )
+def owner_results(answers: Iterable[Owner | ServiceError]) -> sessions_pb2.BatchValidateSessionsResponse:
+    """For SESSION_VIEW_BASIC. Filled in place: messages made apart and copied would cost four times as much."""
+    response = sessions_pb2.BatchValidateSessionsResponse()
+    add = response.results.add
+    for answer in answers:
+        if isinstance(answer, ServiceError):
+            add(error_reason=answer.reason.name)
+        else:
+            session = add().session
+            session.session_id = answer.session_id
+            session.user_id = answer.user_id
+    return response
 
 
 def user(row: Row, caller: Caller) -> users_pb2.User:

@@ -34,12 +34,16 @@ MAX_METADATA_LEVELS = 10
 
 
 class Fields:
-    """Use the readers inside a `with reading()` block; INVALID_ARGUMENT with every bad field is raised as it ends."""
+    """Use the readers inside a `with reading()` block; INVALID_ARGUMENT with every bad field is raised as it ends.
 
-    __slots__ = ("_wrong",)
+    `within` goes before the paths of all fields that are read until it is set again, as in `requests[3].`.
+    """
+
+    __slots__ = ("_wrong", "within")
 
     def __init__(self) -> None:
         self._wrong: list[tuple[str, str]] = []
+        self.within = ""
 
     def __enter__(self) -> "Fields":
         return self
@@ -51,7 +55,7 @@ class Fields:
             self.check()
 
     def wrong(self, path: str, what: str) -> None:
-        self._wrong.append((path, what))
+        self._wrong.append((self.within + path, what))
 
     def check(self) -> None:
         if self._wrong:

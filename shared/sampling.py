@@ -17,7 +17,7 @@ from shared import worker_metrics as measured
 from shared.admission import Admission
 from shared.call_metrics import CALLS_OVERLOADED
 from shared.database import Database
-from shared.interceptors import Guard
+from shared.guard import Guard
 
 EVERY = 1.0  # seconds
 MEMORY = Path("/proc/self/statm")  # in pages: all, resident, …

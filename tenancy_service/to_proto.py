@@ -168,22 +168,23 @@ def invitation(row: Row, *, to_recipient: bool = False) -> Invitation:
     )
 
 
-def check_access(permission: str, least: LeastRole, answer: Answer) -> CheckAccessResponse:
-    """The decision and what it rests on."""
+def check_access(into: CheckAccessResponse, permission: str, least: LeastRole, answer: Answer) -> None:
+    """The decision and what it rests on. Copied in place, which costs a quarter of making it anew."""
     if answer.access is None:
         raise TypeError("an answer about access needs a place")
-    return CheckAccessResponse(user_id=answer.user_id, **_decision(permission, least, answer.access))
+    into.CopyFrom(_decision(permission, least, answer.access))
+    into.user_id = answer.user_id
 
 
 @cache  # as many as there are permissions and combinations of roles
-def _decision(permission: str, least: LeastRole, access: Access) -> dict[str, Any]:
-    return {
-        "allowed": is_allowed(least, access),
-        "organization_role": org_role(access.organization_role),
-        "project_role": project_role(access.project_role),
-        "source": _source(access.source),
-        "reason": why(permission, least, access),
-    }
+def _decision(permission: str, least: LeastRole, access: Access) -> CheckAccessResponse:
+    return CheckAccessResponse(
+        allowed=is_allowed(least, access),
+        organization_role=org_role(access.organization_role),
+        project_role=project_role(access.project_role),
+        source=_source(access.source),
+        reason=why(permission, least, access),
+    )
 
 
 def accessible_project(row: Row) -> AccessibleProject:

@@ -13,7 +13,7 @@ from typing import Any
 import pyotp
 import structlog
 
-import shared.interceptors
+import shared.guard
 from identity_service import tokens
 from identity_service.passwords import Passwords
 from shared import one_time
@@ -54,14 +54,14 @@ class Canaries:
         self._note_result(one_time, "make_token")
         self._note_result(tokens, "make_sid")
         self._note_result(pyotp, "random_base32")
-        answer = vars(shared.interceptors)["to_status"]
+        answer = vars(shared.guard)["to_status"]
 
         def to_status(error: Any) -> Any:
             status = answer(error)
             self._said.write(f"{status.details}\n{status.trailing_metadata}\n")
             return status
 
-        vars(shared.interceptors)["to_status"] = to_status
+        vars(shared.guard)["to_status"] = to_status
 
     def found_in(self, text: str) -> set[str]:
         """Thousands are of one alphabet: those are looked for among the words of the text, the others one by one."""

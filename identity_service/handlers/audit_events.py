@@ -13,7 +13,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row
 from shared.fields import reading
 from shared.filters import Field
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages, that_fit
 
 FILTERS = {

@@ -11,7 +11,7 @@ from protos.identity.v1.users_pb2 import User
 from shared.database import Row
 from shared.event_cursor import Cursor, Place
 from shared.fields import NIL
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.timestamps import timestamp
 
 PAGE = 100  # accounts of a snapshot that are held at once

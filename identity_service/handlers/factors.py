@@ -17,7 +17,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 

@@ -10,7 +10,7 @@ from protos.identity.v1 import sessions_pb2 as pb
 from shared.caller import current_caller
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 
 

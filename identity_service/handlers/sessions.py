@@ -9,7 +9,7 @@ from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages
 from shared.reasons import Reason
 
@@ -26,8 +26,7 @@ class SessionList(Handlers):
             read.batch("tokens", request.tokens)
             view = read.enum("view", request.view, pb.SessionView.items())
         if view == "SESSION_VIEW_BASIC":
-            owners = await self.parts.validation.owners(request.tokens)
-            return pb.BatchValidateSessionsResponse(results=map(to_proto.owner_result, owners))
+            return to_proto.owner_results(await self.parts.validation.owners(request.tokens))
         sessions = await self.parts.validation.sessions(request.tokens)
         return pb.BatchValidateSessionsResponse(results=map(to_proto.session_result, sessions))
 

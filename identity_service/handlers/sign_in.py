@@ -18,7 +18,7 @@ from shared import one_time
 from shared.database import HotTx, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 from shared.timestamps import timestamp

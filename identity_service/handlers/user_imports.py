@@ -17,7 +17,7 @@ from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 
 NewUser: TypeAlias = Mapping[str, object]

@@ -11,7 +11,7 @@ from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 
 BY_PERSON = ("display_name",)

@@ -7,7 +7,7 @@ from shared.authentication import MAX_TOKEN
 from shared.caller import Caller, current_caller
 from shared.errors import ServiceError
 from shared.fields import MAX_BATCH, Fields, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import to_proto
 from tenancy_service.check import Question
@@ -21,38 +21,39 @@ class AccessChecks(Handlers):
     async def CheckAccess(self, request: pb.CheckAccessRequest, context: Context) -> pb.CheckAccessResponse:
         caller = current_caller()
         with reading() as read:
-            question = read_question(read, "", request, caller, self.parts.settings.permissions)
+            question = read_question(read, request, caller, self.parts.settings.permissions)
         permission = request.permission
         least = self.parts.settings.permissions.get(permission) or await self._unknown(permission, question)
-        return to_proto.check_access(permission, least, await self.parts.checks.ask(question))
+        response = pb.CheckAccessResponse()
+        to_proto.check_access(response, permission, least, await self.parts.checks.ask(question))
+        return response
 
     async def BatchCheckAccess(
         self, request: pb.BatchCheckAccessRequest, context: Context
     ) -> pb.BatchCheckAccessResponse:
-        caller = current_caller()
+        caller, permissions = current_caller(), self.parts.settings.permissions
         with reading() as read:
             read.batch("requests", request.requests)
-            questions = [
-                read_question(read, f"requests[{n}].", item, caller, self.parts.settings.permissions)
-                for n, item in enumerate(request.requests[:MAX_BATCH])
-            ]
-        permissions = self.parts.settings.permissions
+            questions = []
+            for n, item in enumerate(request.requests[:MAX_BATCH]):
+                read.within = f"requests[{n}]."
+                questions.append(read_question(read, item, caller, permissions))
         needs = [
             permissions.get(item.permission) or await self._unknown(item.permission, question)
             for item, question in zip(request.requests, questions, strict=True)
         ]
-        results = []
+        response = pb.BatchCheckAccessResponse()
+        add = response.results.add
         for item, least, answer in zip(
             request.requests, needs, await self.parts.checks.ask_all(questions), strict=True
         ):
             if not isinstance(answer, ServiceError):
-                response = to_proto.check_access(item.permission, least, answer)
-                results.append(pb.CheckAccessResult(answer=response))
+                to_proto.check_access(add().answer, item.permission, least, answer)
             elif item.session_token and answer.reason is Reason.SESSION_INVALID:
-                results.append(pb.CheckAccessResult(error_reason=answer.reason.name))
+                add(error_reason=answer.reason.name)
             else:  # the caller's own session, or identity is away
                 raise answer
-        return pb.BatchCheckAccessResponse(results=results)
+        return response
 
     async def ListPermissions(self, request: pb.ListPermissionsRequest, context: Context) -> pb.ListPermissionsResponse:
         return pb.ListPermissionsResponse(
@@ -71,39 +72,37 @@ class AccessChecks(Handlers):
 
 def read_question(
     read: Fields,
-    path: str,
     request: pb.CheckAccessRequest,
     caller: Caller,
     permissions: Mapping[str, LeastRole],
 ) -> Question:
-    """Who and where; `path` goes before the names of fields. Both session_token and user_id are for services."""
-    token = read.token(f"{path}session_token", request.session_token, most=MAX_TOKEN)
-    user_id = read.optional_id(f"{path}user_id", request.user_id)
+    """Who and where. Both session_token and user_id are for services."""
+    token = read.token("session_token", request.session_token, most=MAX_TOKEN)
+    user_id = read.optional_id("user_id", request.user_id)
     if request.session_token and request.user_id:
-        read.wrong(f"{path}user_id", "either this or session_token")
+        read.wrong("user_id", "either this or session_token")
     if (request.session_token or user_id) and caller.service is None:
         raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
     if not request.session_token and user_id is None and caller.token is None:
         raise ServiceError(Reason.SESSION_REQUIRED)
-    organization_id, project_id = read_place(read, path, request, permissions)
+    organization_id, project_id = read_place(read, request, permissions)
     return Question(token or caller.token or "", organization_id, project_id, user_id)
 
 
 def read_place(
     read: Fields,
-    path: str,
     request: pb.CheckAccessRequest | pb.ExplainAccessRequest,
     permissions: Mapping[str, LeastRole],
 ) -> tuple[str | None, str | None]:
     """The organization and the project, one of them or both, for a permission that is held there."""
-    organization_id = read.optional_id(f"{path}organization_id", request.organization_id)
-    project_id = read.optional_id(f"{path}project_id", request.project_id)
+    organization_id = read.optional_id("organization_id", request.organization_id)
+    project_id = read.optional_id("project_id", request.project_id)
     if len(request.permission) > MAX_PERMISSION:
-        read.wrong(f"{path}permission", f"longer than {MAX_PERMISSION} characters")
+        read.wrong("permission", f"longer than {MAX_PERMISSION} characters")
     elif project_id is None and isinstance(permissions.get(request.permission), ProjectRole):
-        read.wrong(f"{path}project_id", "needed, as this permission is held on projects")
+        read.wrong("project_id", "needed, as this permission is held on projects")
     elif project_id is None and organization_id is None:
-        read.wrong(f"{path}organization_id", "this or project_id is needed")
+        read.wrong("organization_id", "this or project_id is needed")
     return organization_id, project_id
 
 

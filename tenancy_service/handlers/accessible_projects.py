@@ -4,7 +4,7 @@ from protos.tenancy.v1 import access_pb2 as pb
 from shared.caller import current_caller
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages
 from shared.reasons import Reason
 from tenancy_service import to_proto

@@ -7,7 +7,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row
 from shared.fields import reading
 from shared.filters import Field
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages, that_fit
 from tenancy_service import authorize
 from tenancy_service.audit import Action

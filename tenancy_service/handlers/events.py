@@ -11,7 +11,7 @@ from protos.tenancy.v1.project_members_pb2 import ProjectMember
 from shared.database import Row
 from shared.event_cursor import Cursor, Place
 from shared.fields import NIL
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.timestamps import timestamp
 from tenancy_service import to_proto
 from tenancy_service.parts import Handlers

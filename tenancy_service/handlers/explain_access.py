@@ -10,7 +10,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 from shared.timestamps import optional_timestamp
 from tenancy_service import authorize, to_proto
@@ -71,7 +71,7 @@ class AccessExplained(Handlers):
                 raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
             if not request.session_token and user_id is None and caller.token is None:
                 raise ServiceError(Reason.SESSION_REQUIRED)
-            organization_id, project_id = read_place(read, "", request, self.parts.settings.permissions)
+            organization_id, project_id = read_place(read, request, self.parts.settings.permissions)
         if caller.token is not None:
             caller = Caller(await self.parts.checks.find_person(caller.token), caller.service, caller.token)
         if token:
@@ -107,11 +107,8 @@ async def _refuse_curiosity(tx: Tx, asked: Asked) -> None:
 def _response(
     permission: str, least: LeastRole, user_id: UUID, found: Explanation, row: Row | None
 ) -> pb.ExplainAccessResponse:
-    response = pb.ExplainAccessResponse(
-        answer=to_proto.check_access(permission, least, Answer(str(user_id), None, found.access)),
-        explanation=found.sentence,
-        steps=_steps(permission, least, found, row),
-    )
+    response = pb.ExplainAccessResponse(explanation=found.sentence, steps=_steps(permission, least, found, row))
+    to_proto.check_access(response.answer, permission, least, Answer(str(user_id), None, found.access))
     if isinstance(found.needed, OrgRole):
         response.needed_organization_role = to_proto.org_role(found.needed)
     elif found.needed is not None:

@@ -9,7 +9,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 from tenancy_service import audit, invited_projects, memberships, to_proto

@@ -12,7 +12,7 @@ from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.origin import Origin
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason

@@ -7,7 +7,7 @@ from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, etags, memberships, publish, to_proto
 from tenancy_service.audit import Action

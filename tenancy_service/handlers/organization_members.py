@@ -5,7 +5,7 @@ from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import authorize, etags, expiry, memberships, to_proto
 from tenancy_service.parts import Handlers

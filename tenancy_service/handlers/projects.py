@@ -10,7 +10,7 @@ from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.interceptors import Context
+from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, publish, quotas, to_proto

@@ -16,7 +16,7 @@ from protos.identity.v1.sessions_pb2 import CreateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from shared.deadline import set_deadline
 from shared.errors import ServiceError
-from shared.interceptors import DEFAULT_DEADLINE
+from shared.guard import DEFAULT_DEADLINE
 from shared.reasons import Reason
 from tests.calls import fails
 from tests.identity.foreign_samples import DJANGO, KRATOS, PASSWORD

@@ -15,7 +15,7 @@ from shared.admission import Admission
 from shared.authentication import Authentication
 from shared.caller import Person, current_caller
 from shared.errors import ServiceError
-from shared.interceptors import Context, Guard
+from shared.guard import Context, Guard
 from shared.reasons import Reason
 
 SERVICE = "test.v1.Kinds"
@@ -71,7 +71,7 @@ class Kinds:
     async def unary_writes(self, request: StringValue, context: Context) -> None:
         await context.write(await self.answer(request))
 
-    def handlers(self) -> grpc.GenericRpcHandler:
+    def handlers(self) -> dict[str, Any]:
         def handler(make: Callable[..., Any], behaviour: Any) -> Any:
             return make(
                 behaviour,
@@ -80,7 +80,7 @@ class Kinds:
             )
 
         unary = handler(grpc.unary_unary_rpc_method_handler, self.unary_unary)
-        behaviours = {
+        return {
             "UnaryUnary": unary,
             "UnaryStream": handler(grpc.unary_stream_rpc_method_handler, self.unary_stream),
             "StreamUnary": handler(grpc.stream_unary_rpc_method_handler, self.stream_unary),
@@ -89,7 +89,6 @@ class Kinds:
             "Open": unary,
             "WithoutRow": unary,
         }
-        return grpc.method_handlers_generic_handler(SERVICE, behaviours)
 
 
 class Lines:
@@ -163,8 +162,9 @@ async def running_kinds(
 ) -> AsyncIterator[Running]:
     kinds = Kinds()
     guard = Guard(POLICY, Authentication(find_person, {}, "connect.sid"), quiet, admission)
-    server = grpc.aio.server(interceptors=[guard])
-    server.add_generic_rpc_handlers((kinds.handlers(),))
+    guard.add_registered_method_handlers(SERVICE, kinds.handlers())
+    server = grpc.aio.server()
+    guard.join(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

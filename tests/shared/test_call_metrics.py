@@ -17,7 +17,7 @@ from shared.access_rules import INFRASTRUCTURE
 from shared.admission import Admission
 from shared.authentication import Authentication
 from shared.database import Database
-from shared.interceptors import Guard
+from shared.guard import Guard
 from shared.reasons import Reason
 from shared.sampling import MEMORY, count_overloaded, sample
 from tenantry.testing.pair import Pair

@@ -17,7 +17,7 @@ from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from shared import channel, server
 from shared.access_rules import INFRASTRUCTURE
 from shared.authentication import Authentication
-from shared.interceptors import Guard
+from shared.guard import Guard
 from shared.reasons import Reason
 from shared.settings import CommonSettings
 from tenantry.testing.pair import Pair, running_identity, running_tenancy
