@@ -1,0 +1,135 @@
+"""The example in Node, as people start it, on real services: its story, and what its client does when calls fail."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import grpc
+import psycopg
+import pytest
+
+from protos.identity.v1.credentials_pb2 import StartPasswordResetRequest
+from protos.identity.v1.users_pb2_grpc import UserServiceStub
+from protos.tenancy.v1.organizations_pb2 import GetOrganizationRequest
+from protos.tenancy.v1.organizations_pb2_grpc import OrganizationServiceStub
+from shared.admission import RETRY_AFTER
+from tenantry.ports import free_port
+from tenantry.testing.databases import Databases
+from tenantry.testing.pair import Pair, running_pair
+from tenantry.testing.people import People, TestPerson
+from tests.clients.node import EXAMPLE, HERE, install, run, running
+from tests.proxy import Proxy
+
+OVER_GRPC = EXAMPLE / "over-grpc.js"
+STORY = [
+    "A sign-up is refused: BAD_REQUEST",
+    "  email: not an email address such as ada@example.com",
+    "  password: 6 characters, at least 15 without a second factor",
+    "Ada and Bo sign up, confirm their addresses and sign in",
+    "Another password is refused: SIGN_IN_FAILED",
+    "Ada creates an organization; sent twice it is one",
+    "Bo wants the same slug: SLUG_TAKEN",
+    "Bo accepts an invitation and sees api, web, docs",
+    "May Ada change docs? yes, owners may do everything",
+    "May Bo? no, VIEWER, inherited as MEMBER of the organization; project:update needs ADMIN",
+    "Bo tries all the same: PERMISSION_DENIED",
+    "Ada makes Bo its ADMIN. May Bo now? yes, ADMIN, set on this project",
+    "Bo signs out. The very next check: SESSION_INVALID",
+]
+CROWD = 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node() -> None:
+    install()
+
+
+@pytest.fixture
+async def unthrottled(pair: Pair) -> AsyncIterator[None]:
+    """All tests call from one address; what those before have used up is forgotten, and what this one does."""
+    async with await psycopg.AsyncConnection.connect(pair.identity.database_url, autocommit=True) as connection:
+        await connection.execute("DELETE FROM login_throttle")
+        yield
+        await connection.execute("DELETE FROM login_throttle")
+
+
+def places(pair: Pair) -> dict[str, str]:
+    return {
+        "IDENTITY_ADDRESS": pair.identity.address,
+        "TENANCY_ADDRESS": pair.tenancy.address,
+        "MAIL_FOLDER": str(pair.mail_folder),
+    }
+
+
+@pytest.mark.usefixtures("unthrottled")
+async def test_the_story_over_grpc_is_told_to_its_end(pair: Pair) -> None:
+    told = await run(OVER_GRPC, **places(pair))
+    assert (told.status, told.errors) == (0, "")
+    assert told.lines == STORY
+
+
+async def test_it_ends_with_1_and_says_why_where_nobody_answers() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    told = await run(OVER_GRPC, IDENTITY_ADDRESS=nowhere, TENANCY_ADDRESS=nowhere)
+    assert (told.status, told.lines) == (1, [])
+    assert told.errors.startswith("code 14: ")
+
+
+@pytest.mark.usefixtures("unthrottled")
+async def test_a_wait_of_minutes_is_told_instead_of_waited_for(pair: Pair) -> None:
+    users = UserServiceStub(pair.identity.channel)
+    for _ in range(20):  # as many mails as an address of the network may ask for at once
+        await users.StartPasswordReset(StartPasswordResetRequest(email=f"{uuid4().hex}@example.com"))
+    told = await run(OVER_GRPC, **places(pair))
+    assert (told.status, told.lines) == (1, STORY[:3])
+    assert re.fullmatch(r"THROTTLED: .+\ntry again in 1[78]\d s\n", told.errors)
+
+
+@pytest.fixture
+async def narrow(databases: Databases) -> AsyncIterator[Pair]:
+    """A pair that refuses all but a few calls at a time."""
+    async with running_pair(databases, tenancy={"MAX_CALLS_UNDER_WAY": 8}) as found:
+        yield found
+
+
+async def test_refused_because_of_overload_every_call_waits_and_is_answered(narrow: Pair) -> None:
+    people = People(narrow)
+    ada = await people.person("ada")
+    place, began = await people.organization(ada), time.monotonic()
+    told = await run(HERE / "burst.js", narrow.identity.address, narrow.tenancy.address, ada.token, place, str(CROWD))
+    assert (told.status, told.lines) == (0, [str(CROWD)]), told.errors
+    assert narrow.tenancy.server._guard.admission.refused > 0
+    assert time.monotonic() - began >= RETRY_AFTER[0]
+
+
+@pytest.mark.parametrize("request_id", [str(uuid4()), ""], ids=["with a request_id", "without"])
+async def test_an_answer_that_was_lost_is_asked_for_again_only_where_that_is_safe(
+    pair: Pair, people: People, request_id: str
+) -> None:
+    ada, slug = await people.person("ada"), people.slug()
+    async with Proxy(pair.tenancy.address) as proxy:
+        arguments = [pair.identity.address, proxy.address, ada.token, slug, request_id]
+        async with running(HERE / "lost_answer.js", *arguments) as program:
+            assert await program.line() == "connected"
+            proxy.freeze_answers()
+            ending = asyncio.create_task(program.ends("go\n"))
+            created = await until_created(pair, ada, slug)
+            proxy.cut()
+            proxy.thaw()
+            told = await ending
+    assert told.lines == ([created] if request_id else [str(grpc.StatusCode.UNAVAILABLE.value[0])]), told.errors
+
+
+async def until_created(pair: Pair, owner: TestPerson, slug: str) -> str:
+    """The id of the organization, as soon as there is one."""
+    while True:
+        try:
+            stub = OrganizationServiceStub(pair.tenancy.channel)
+            answer = await stub.GetOrganization(GetOrganizationRequest(slug=slug), metadata=owner.metadata)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.PERMISSION_DENIED  # noqa: PT017  it is not there yet
+        else:
+            assert UUID(answer.organization.organization_id)
+            return answer.organization.organization_id
