@@ -112,6 +112,21 @@ class Reason(Enum):
         "There is no such RPC here.",
         "identity serves identity.v1, tenancy serves tenancy.v1; see the .proto files.",
     )
+    PATH_UNKNOWN = Entry(
+        StatusCode.NOT_FOUND,
+        "The gateway has nothing at this path, or not for this method.",
+        "The paths of the REST API are in docs/openapi.json, and on the gateway at /docs.",
+    )
+    REQUEST_TOO_LARGE = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "The request is larger than the gateway takes.",
+        "A body may have 256 KiB and all headers together 16 KiB; send less at a time.",
+    )
+    CROSS_SITE_WRITE = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "A change with a session cookie came without a sign that a page of yours sent it.",
+        "Send the header x-requested-with, call from an origin of GATEWAY_ORIGINS, or use a bearer token.",
+    )
     # What is there
     EMAIL_TAKEN = Entry(
         StatusCode.ALREADY_EXISTS,
@@ -287,6 +302,11 @@ class Reason(Enum):
         StatusCode.UNAVAILABLE,
         "The session could not be checked, so nothing was allowed.",
         "Try again; operators: see IDENTITY_ADDRESS, IDENTITY_SERVICE_KEY and the log of tenancy.",
+    )
+    SERVICE_UNAVAILABLE = Entry(
+        StatusCode.UNAVAILABLE,
+        "The gateway reaches no worker that could answer.",
+        "Try again; operators: see the health of both services and the gateway's log.",
     )
     DEADLINE_EXCEEDED = Entry(
         StatusCode.DEADLINE_EXCEEDED,
