@@ -2,27 +2,14 @@
 
 import asyncio
 import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "node"
 HERE = Path(__file__).parent
 SECONDS = 30.0
-
-
-def install() -> None:
-    """Skips where node is missing; installs what package-lock.json says if that has not been done."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed, so no client in Node can be run")
-    done, lock = EXAMPLE / "node_modules" / ".package-lock.json", EXAMPLE / "package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=EXAMPLE, check=True, timeout=110)
 
 
 @dataclass

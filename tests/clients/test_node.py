@@ -19,10 +19,12 @@ from tenantry.ports import free_port
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, running_pair
 from tenantry.testing.people import People, TestPerson
-from tests.clients.node import EXAMPLE, HERE, install, run, running
+from tests.clients.node import EXAMPLE, HERE, run, running
+from tests.gateway.gateways import Gateway, running_gateway
+from tests.node_packages import install
 from tests.proxy import Proxy
 
-OVER_GRPC = EXAMPLE / "over-grpc.js"
+OVER_GRPC, OVER_REST = EXAMPLE / "over-grpc.js", EXAMPLE / "over-rest.js"
 STORY = [
     "A sign-up is refused: BAD_REQUEST",
     "  email: not an email address such as ada@example.com",
@@ -43,7 +45,13 @@ CROWD = 40
 
 @pytest.fixture(scope="module", autouse=True)
 def node() -> None:
-    install()
+    install(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+async def gateway(pair: Pair) -> AsyncIterator[Gateway]:
+    async with running_gateway(pair) as found:
+        yield found
 
 
 @pytest.fixture
@@ -70,21 +78,32 @@ async def test_the_story_over_grpc_is_told_to_its_end(pair: Pair) -> None:
     assert told.lines == STORY
 
 
+@pytest.mark.usefixtures("unthrottled")
+async def test_the_same_story_is_told_over_rest(pair: Pair, gateway: Gateway) -> None:
+    told = await run(OVER_REST, GATEWAY_URL=gateway.url, MAIL_FOLDER=str(pair.mail_folder))
+    assert (told.status, told.errors) == (0, "")
+    assert told.lines == STORY
+
+
 async def test_it_ends_with_1_and_says_why_where_nobody_answers() -> None:
     nowhere = f"127.0.0.1:{free_port()}"
-    told = await run(OVER_GRPC, IDENTITY_ADDRESS=nowhere, TENANCY_ADDRESS=nowhere)
-    assert (told.status, told.lines) == (1, [])
-    assert told.errors.startswith("code 14: ")
+    for told in await asyncio.gather(
+        run(OVER_GRPC, IDENTITY_ADDRESS=nowhere, TENANCY_ADDRESS=nowhere),
+        run(OVER_REST, GATEWAY_URL=f"http://{nowhere}"),
+    ):
+        assert (told.status, told.lines) == (1, [])
+        assert told.errors.startswith("code 14: ")
 
 
 @pytest.mark.usefixtures("unthrottled")
-async def test_a_wait_of_minutes_is_told_instead_of_waited_for(pair: Pair) -> None:
+async def test_a_wait_of_minutes_is_told_instead_of_waited_for(pair: Pair, gateway: Gateway) -> None:
     users = UserServiceStub(pair.identity.channel)
     for _ in range(20):  # as many mails as an address of the network may ask for at once
         await users.StartPasswordReset(StartPasswordResetRequest(email=f"{uuid4().hex}@example.com"))
-    told = await run(OVER_GRPC, **places(pair))
-    assert (told.status, told.lines) == (1, STORY[:3])
-    assert re.fullmatch(r"THROTTLED: .+\ntry again in 1[78]\d s\n", told.errors)
+    both = await asyncio.gather(run(OVER_GRPC, **places(pair)), run(OVER_REST, GATEWAY_URL=gateway.url))
+    for told in both:
+        assert (told.status, told.lines) == (1, STORY[:3])
+        assert re.fullmatch(r"THROTTLED: .+\ntry again in 1[78]\d s\n", told.errors)
 
 
 @pytest.fixture

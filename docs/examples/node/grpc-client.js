@@ -85,7 +85,8 @@ export function call(client, method, request, { as, seconds = 3 } = {}) {
         error ? reject(new Refused(statusOf(error))) : resolve(answer),
       );
     });
-  return patiently(attempt, { hasRequestId: Boolean(request.requestId) });
+  // Reads have been tried again already, by the channel.
+  return patiently(attempt, { isRepeatable: Boolean(request.requestId) });
 }
 
 /** Every item of a list, from page to page. The other fields must stay as they are from one page to the next. */

@@ -36,15 +36,15 @@ function seconds(duration) {
  *
  * A refusal with a RetryInfo (OVERLOADED, HASHING_BUSY, THROTTLED …) has changed nothing, so any call may be sent
  * again after that time, which is another for everybody, so that they do not come back together. Where the answer is
- * missing, a write may have been done: it is sent again only if it `hasRequestId`, because then the server does it
- * once and repeats its first answer. Reads are tried again below this: by the gRPC channel, or by the gateway.
+ * missing, a write may have been done: only what `isRepeatable` is sent again: a read, or a write with a request_id,
+ * which the server does once, and then repeats its first answer.
  */
-export async function patiently(attempt, { hasRequestId, tries = 4, longestWait = 5 }) {
+export async function patiently(attempt, { isRepeatable, tries = 4, longestWait = 5 }) {
   for (let n = 1; ; n += 1) {
     try {
       return await attempt();
     } catch (error) {
-      const wait = secondsToWait(error, n, hasRequestId);
+      const wait = secondsToWait(error, n, isRepeatable);
       // THROTTLED may say minutes. That is for the person to know, not for a program to sit through.
       if (wait === undefined || wait > longestWait || n === tries) throw error;
       await pause(wait * 1000);
@@ -52,9 +52,9 @@ export async function patiently(attempt, { hasRequestId, tries = 4, longestWait 
   }
 }
 
-function secondsToWait(error, n, hasRequestId) {
+function secondsToWait(error, n, isRepeatable) {
   if (!(error instanceof Refused)) return undefined;
   if (error.retryAfter !== undefined) return error.retryAfter;
-  const isWorthIt = hasRequestId && PERHAPS_DONE.includes(error.code);
+  const isWorthIt = isRepeatable && PERHAPS_DONE.includes(error.code);
   return isWorthIt ? 0.1 * 2 ** n * (0.5 + Math.random()) : undefined; // 0.1 to 0.3 s, then twice as long each time
 }

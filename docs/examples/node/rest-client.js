@@ -3,9 +3,10 @@
 import { Refused, patiently } from "./refused.js";
 
 const { GATEWAY_URL = "http://127.0.0.1:8080" } = process.env;
-// Of answers without a status of a service: the gateway's own, when it finds nobody behind it or waited too long.
-const CODES = { 429: 8, 502: 14, 503: 14, 504: 4 };
-const UNKNOWN = 2;
+const UNKNOWN = 2; // gRPC's numbers
+const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
+const CODES = { 502: UNAVAILABLE, 503: UNAVAILABLE, 504: DEADLINE_EXCEEDED }; // of answers that are not ours
 
 /**
  * The answer, or Refused. `as` is a session's token. Each attempt has its own deadline, in `seconds`.
@@ -19,27 +20,27 @@ export function call(method, path, { body, query, as, seconds = 3 } = {}) {
   if (body) headers["content-type"] = "application/json";
   const attempt = async () => {
     const signal = AbortSignal.timeout(seconds * 1000); // a signal counts from now on, so each attempt gets one
-    const { status, text } = await fetched(url, { method, headers, body: body && JSON.stringify(body), signal });
-    if (status === 200) return JSON.parse(text);
-    throw new Refused(statusOf(status, text));
+    const answer = await fetched(url, { method, headers, body: body && JSON.stringify(body), signal });
+    if (answer.ok) return JSON.parse(answer.text);
+    throw new Refused(statusOf(answer));
   };
-  return patiently(attempt, { hasRequestId: Boolean(body?.requestId ?? query?.requestId) });
+  return patiently(attempt, { isRepeatable: method === "GET" || Boolean(body?.requestId ?? query?.requestId) });
 }
 
+/** Where no answer comes, or only a part of it, the status that gRPC has for it. */
 async function fetched(url, options) {
   try {
     const answer = await fetch(url, options);
-    return { status: answer.status, text: await answer.text() };
+    return { ok: answer.ok, status: answer.status, text: await answer.text() };
   } catch (error) {
-    // No answer at all. A mistake in the call is a TypeError too, but has no cause.
-    if (error.name === "TimeoutError") return { status: 504, text: "the deadline passed" };
-    if (error.cause) return { status: 503, text: `${url.host} cannot be reached: ${error.cause.code}` };
-    throw error;
+    if (error.name === "TimeoutError") throw new Refused({ code: DEADLINE_EXCEEDED, message: "the deadline passed" });
+    if (!error.cause) throw error; // a mistake in the call itself
+    throw new Refused({ code: UNAVAILABLE, message: `${url.host} cannot be reached: ${error.cause.message}` });
   }
 }
 
-/** Errors are a google.rpc.Status as JSON, whoever refused; but for a few of a proxy's own, which are plain text. */
-function statusOf(status, text) {
+/** Errors are a google.rpc.Status as JSON, also the gateway's own; a proxy before it may answer something else. */
+function statusOf({ status, text }) {
   try {
     const told = JSON.parse(text);
     if (typeof told.code === "number") return told;
