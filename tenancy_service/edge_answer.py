@@ -16,6 +16,7 @@ from protos.extauthz.v1.external_auth_pb2 import (
     HttpStatus,
     OkHttpResponse,
 )
+from shared.authentication import cookie_names
 from shared.errors import ServiceError, status_message
 from shared.reasons import Reason
 from tenancy_service.check import Answer
@@ -93,7 +94,8 @@ def _remove_credential(ok: OkHttpResponse, headers: Mapping[str, str], cookie_na
 
 def without_session(cookie: str, cookie_name: str) -> str:
     """The other cookies, as they were. A comma stands between two headers that Envoy has made one."""
-    ours = re.compile(rf"(?:^|,)\s*(?:__Host-)?{re.escape(cookie_name)}\s*(?:=|$)")
+    names = "|".join(map(re.escape, cookie_names(cookie_name)))
+    ours = re.compile(rf"(?:^|,)\s*(?:{names})\s*(?:=|$)")
     return "; ".join(each.strip() for each in cookie.split(";") if each.strip() and not ours.search(each))
 
 
