@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from google.protobuf.json_format import MessageToJson
 from google.rpc.status_pb2 import Status
@@ -68,7 +69,7 @@ def _passed_on(organization_role: str | None, project_role: str | None, outside:
 
 
 @lru_cache(maxsize=1000)
-def _denied(reason: Reason, values: tuple[tuple[str, str], ...], in_grpc: bool) -> CheckResponse:
+def _denied(reason: Reason, values: tuple[tuple[str, Any], ...], in_grpc: bool) -> CheckResponse:
     status = status_message(ServiceError(reason, **dict(values)))
     headers = [_set("content-type", "text/plain" if in_grpc else "application/json")]
     code = HTTP[reason.value.code]

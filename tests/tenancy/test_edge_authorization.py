@@ -1,10 +1,11 @@
 """envoy.service.auth.v3.Authorization, as Envoy calls it: who gets through, what the API is told, what is refused."""
 
+from typing import Any
 from uuid import uuid4
 
 import grpc
-import psycopg
 import pytest
+from pydantic import SecretStr
 
 from protos.extauthz.v1 import external_auth_pb2 as pb
 from protos.extauthz.v1.external_auth_pb2_grpc import AuthorizationStub
@@ -18,6 +19,7 @@ from tenantry.testing.pair import Pair, running_tenancy
 from tenantry.testing.people import People
 from tests.calls import code, fails
 from tests.matrix import nobodies
+from tests.proxy import Proxy
 from tests.tenancy.edge_requests import READ, Dashboard, a_dashboard, bearer, edge_request, passed_on, refused
 
 NOTHING = str(uuid4())
@@ -114,7 +116,7 @@ async def test_every_kind_of_caller_hears_what_check_access_says(pair: Pair, peo
 
 async def test_the_very_next_request_sees_a_change(pair: Pair, people: People, world: Dashboard) -> None:
     edge, sessions = AuthorizationStub(pair.tenancy.channel), SessionServiceStub(pair.identity.channel)
-    for _ in range(20):
+    for _ in range(8):
         bo = await people.session(world.bo)
         request = edge_request(world.path, bearer(bo), **READ)
         passed_on(await edge.Check(request))
@@ -146,10 +148,16 @@ async def test_identity_or_the_database_away_is_an_error_and_no_answer(pair: Pai
         for rule in (READ, {}):
             async with fails(Reason.IDENTITY_UNAVAILABLE):
                 await edge.Check(edge_request(world.path, bearer(world.ada), **rule))
-    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as connection:
-        await connection.execute("LOCK TABLE organization_members IN ACCESS EXCLUSIVE MODE")
-        async with fails(Reason.DATABASE_UNAVAILABLE):
-            await AuthorizationStub(pair.tenancy.channel).Check(edge_request(world.path, bearer(world.ada), **READ))
+    place = pair.tenancy.database_url.rpartition("@")[2].partition("/")[0]
+    async with Proxy(place) as proxy:
+        url = SecretStr(pair.tenancy.database_url.replace(place, proxy.address))
+        async with running_tenancy(pair.tenancy_settings.model_copy(update={"database_url": url})) as tenancy:
+            edge = AuthorizationStub(tenancy.channel)
+            passed_on(await edge.Check(edge_request(world.path, bearer(world.ada), **READ)))
+            proxy.target = "127.0.0.1:1"
+            proxy.cut()
+            async with fails(Reason.DATABASE_UNAVAILABLE):
+                await edge.Check(edge_request(world.path, bearer(world.ada), **READ))
 
 
 def field(number: int, content: bytes | str | int) -> bytes:
@@ -166,7 +174,7 @@ def varint(value: int) -> bytes:
 
 async def test_it_is_envoys_own_contract_on_the_wire(tenancy: grpc.aio.Channel, world: Dashboard) -> None:
     """With all fields that Envoy sends: numbers of envoy/service/auth/v3/external_auth.proto and what it imports."""
-    check = tenancy.unary_unary("/envoy.service.auth.v3.Authorization/Check")
+    check: Any = tenancy.unary_unary("/envoy.service.auth.v3.Authorization/Check")
     peer = field(1, field(1, field(2, "127.0.0.1") + field(3, 4711)))
     headers = {":path": world.path, ":method": "GET", "authorization": f"Bearer {world.ada.token}"}
     http = (
