@@ -51,7 +51,7 @@ def read_address(value: object) -> object:
 
 def is_path(path: str) -> str:
     plain = PLACEHOLDER.sub("x", path.removesuffix("/**"))
-    if not re.fullmatch(r"(/[\w.~:@!$&'()+,;=-]+)+", plain):
+    if {".", ".."} & {*plain.split("/")} or not re.fullmatch(r"(/[\w.~:@!$&'()+,;=-]+)+", plain):
         raise ValueError("needs segments such as /projects/{project_id}/containers, and at most /** at its end")
     if OWN.match(path):
         raise ValueError("begins as a path of the gateway itself")
