@@ -7,8 +7,8 @@ stderr then names. A plan:
     address, method   "127.0.0.1:50052", "/tenancy.v1.AccessService/CheckAccess"
     requests          [{"body", "headers", "answer"}], sent in turn; bodies and answers in base64, answer null: any;
                       "path" in one: another than the method
-    content_type      "application/grpc"; with "application/json" bodies go as they are, without one it is a GET, and 200
-                      is right
+    content_type      "application/grpc"; with "application/json" bodies go as they are, GET where there is none, and
+                      200 is right
     holds             true: an answer holds `answer` somewhere; without it is exactly that
     number            what "{number}" in a body becomes in the first call, one more in each after it; 0
     in_flight         calls under way at any time, or
