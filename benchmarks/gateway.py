@@ -2,7 +2,8 @@
 
 python -m benchmarks.gateway [--size small] [--rounds 5] [--seconds 1.5]
 
-Two minutes. Writes benchmarks/out/gateway.json; exits with 1 if any answer was wrong or any call failed.
+Two minutes, once `make set-up-gateway` has installed Envoy. Writes benchmarks/out/gateway.json; exits with 1 if any
+answer was wrong or any call failed.
 """
 
 import argparse

@@ -10,6 +10,7 @@ class Proxy:
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = ""
+        self.holds = asyncio.Event()  # something, because it is frozen
         self._open, self._open_for_answers = asyncio.Event(), asyncio.Event()
         self.thaw()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -65,6 +66,8 @@ class Proxy:
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         try:
             while data := await source.read(65536):
+                if not gate.is_set():
+                    self.holds.set()
                 await gate.wait()
                 if sink.is_closing():  # cut meanwhile
                     return

@@ -1,10 +1,13 @@
 """The example in Node, as people start it, on real services: its story, and what its client does when calls fail."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
 
 import grpc
 import psycopg
@@ -19,7 +22,7 @@ from tenantry.ports import free_port
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, running_pair
 from tenantry.testing.people import People, TestPerson
-from tests.clients.node import EXAMPLE, HERE, run, running
+from tests.clients.node import EXAMPLE, HERE, Told, run, running
 from tests.gateway.gateways import Gateway, running_gateway
 from tests.node_packages import install
 from tests.proxy import Proxy
@@ -41,6 +44,15 @@ STORY = [
     "Bo signs out. The very next check: SESSION_INVALID",
 ]
 CROWD = 40
+
+
+@dataclass
+class Cut:
+    """`said` is what the program printed in the end."""
+
+    proxy: Proxy
+    ending: "asyncio.Task[Told]"
+    said: str = ""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,32 +135,51 @@ async def test_refused_because_of_overload_every_call_waits_and_is_answered(narr
     assert time.monotonic() - began >= RETRY_AFTER[0]
 
 
-@pytest.mark.parametrize("request_id", [str(uuid4()), ""], ids=["with a request_id", "without"])
-async def test_an_answer_that_was_lost_is_asked_for_again_only_where_that_is_safe(
-    pair: Pair, people: People, request_id: str
-) -> None:
-    ada, slug = await people.person("ada"), people.slug()
+@asynccontextmanager
+async def cut_off(pair: Pair, caller: TestPerson, method: str, request: dict[str, str]) -> AsyncIterator[Cut]:
+    """Around what must have happened before the line is cut on which the answer would come."""
     async with Proxy(pair.tenancy.address) as proxy:
-        arguments = [pair.identity.address, proxy.address, ada.token, slug, request_id]
+        arguments = [pair.identity.address, proxy.address, caller.token, method, json.dumps(request)]
         async with running(HERE / "lost_answer.js", *arguments) as program:
             assert await program.line() == "connected"
             proxy.freeze_answers()
-            ending = asyncio.create_task(program.ends("go\n"))
-            created = await until_created(pair, ada, slug)
+            cut = Cut(proxy, asyncio.create_task(program.ends("go\n")))
+            yield cut
             proxy.cut()
             proxy.thaw()
-            told = await ending
-    assert told.lines == ([created] if request_id else [str(grpc.StatusCode.UNAVAILABLE.value[0])]), told.errors
+            told = await cut.ending
+    assert told.status == 0, told.errors
+    [cut.said] = told.lines
+
+
+@pytest.mark.parametrize("request_id", [str(uuid4()), ""], ids=["with a request_id", "without"])
+async def test_a_write_whose_answer_was_lost_is_sent_again_only_with_a_request_id(
+    pair: Pair, people: People, request_id: str
+) -> None:
+    ada, slug = await people.person("ada"), people.slug()
+    async with cut_off(pair, ada, "createOrganization", {"slug": slug, "requestId": request_id}) as cut:
+        created = await until_created(pair, ada, slug)
+    if request_id:
+        assert json.loads(cut.said)["organization"]["organizationId"] == created
+    else:
+        assert cut.said == str(grpc.StatusCode.UNAVAILABLE.value[0])
+
+
+async def test_a_read_whose_answer_was_lost_is_made_again(pair: Pair, people: People) -> None:
+    ada = await people.person("ada")
+    place = await people.organization(ada)
+    async with cut_off(pair, ada, "getOrganization", {"organizationId": place}) as cut:
+        await cut.proxy.holds.wait()
+    assert json.loads(cut.said)["organization"]["organizationId"] == place
 
 
 async def until_created(pair: Pair, owner: TestPerson, slug: str) -> str:
     """The id of the organization, as soon as there is one."""
+    stub = OrganizationServiceStub(pair.tenancy.channel)
     while True:
         try:
-            stub = OrganizationServiceStub(pair.tenancy.channel)
             answer = await stub.GetOrganization(GetOrganizationRequest(slug=slug), metadata=owner.metadata)
         except grpc.aio.AioRpcError as error:
             assert error.code() is grpc.StatusCode.PERMISSION_DENIED  # noqa: PT017  it is not there yet
         else:
-            assert UUID(answer.organization.organization_id)
             return answer.organization.organization_id
