@@ -118,20 +118,35 @@ async def test_a_wait_of_minutes_is_told_instead_of_waited_for(pair: Pair, gatew
         assert re.fullmatch(r"THROTTLED: .+\ntry again in 1[78]\d s\n", told.errors)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def narrow(databases: Databases) -> AsyncIterator[Pair]:
     """A pair that refuses all but a few calls at a time."""
     async with running_pair(databases, tenancy={"MAX_CALLS_UNDER_WAY": 8}) as found:
         yield found
 
 
-async def test_refused_because_of_overload_every_call_waits_and_is_answered(narrow: Pair) -> None:
-    people = People(narrow)
-    ada = await people.person("ada")
-    place, began = await people.organization(ada), time.monotonic()
-    told = await run(HERE / "burst.js", narrow.identity.address, narrow.tenancy.address, ada.token, place, str(CROWD))
+@pytest.fixture(scope="module")
+def people_of_narrow(narrow: Pair) -> People:
+    return People(narrow)
+
+
+@pytest.mark.parametrize("way", ["gRPC", "REST"])
+async def test_refused_because_of_overload_every_call_waits_and_is_answered(
+    narrow: Pair, people_of_narrow: People, way: str
+) -> None:
+    admission = narrow.tenancy.server._guard.admission
+    ada = await people_of_narrow.person("ada")
+    place = await people_of_narrow.organization(ada)
+    refused, began = admission.refused, time.monotonic()
+    if way == "gRPC":
+        addresses = narrow.identity.address, narrow.tenancy.address
+        told = await run(HERE / "burst.js", *addresses, ada.token, place, str(CROWD))
+    else:
+        async with running_gateway(narrow) as gateway:
+            program = HERE / "burst_over_rest.js"
+            told = await run(program, ada.token, place, str(CROWD), GATEWAY_URL=gateway.url)
     assert (told.status, told.lines) == (0, [str(CROWD)]), told.errors
-    assert narrow.tenancy.server._guard.admission.refused > 0
+    assert admission.refused > refused
     assert time.monotonic() - began >= RETRY_AFTER[0]
 
 

@@ -22,7 +22,9 @@ export function call(method, path, { body, query, as, seconds = 3 } = {}) {
     const signal = AbortSignal.timeout(seconds * 1000); // a signal counts from now on, so each attempt gets one
     const answer = await fetched(url, { method, headers, body: body && JSON.stringify(body), signal });
     if (answer.ok) return JSON.parse(answer.text);
-    throw new Refused(statusOf(answer));
+    const refused = new Refused(statusOf(answer));
+    refused.retryAfter ??= answer.retryAfter; // the gateway says it in a header when it refuses by itself
+    throw refused;
   };
   return patiently(attempt, { isRepeatable: method === "GET" || Boolean(body?.requestId ?? query?.requestId) });
 }
@@ -31,7 +33,8 @@ export function call(method, path, { body, query, as, seconds = 3 } = {}) {
 async function fetched(url, options) {
   try {
     const answer = await fetch(url, options);
-    return { ok: answer.ok, status: answer.status, text: await answer.text() };
+    const retryAfter = Number(answer.headers.get("retry-after")) || undefined;
+    return { ok: answer.ok, status: answer.status, text: await answer.text(), retryAfter };
   } catch (error) {
     if (error.name === "TimeoutError") throw new Refused({ code: DEADLINE_EXCEEDED, message: "the deadline passed" });
     if (!error.cause) throw error; // a mistake in the call itself
