@@ -108,9 +108,11 @@ async def test_nobody_chooses_the_address_they_come_from(databases: Databases) -
     async with (
         running_pair(databases, identity=trusting, tenancy=trusting) as pair,
         running_gateway(pair) as gateway,
-        browser(gateway, transport=elsewhere, headers={"user-agent": "Firefox"}) as http,
+        browser(gateway, transport=elsewhere, headers={"user-agent": "Firefox"} | BY_SCRIPT) as http,
     ):
         ada = await People(pair).person("ada", PASSWORD)
         for headers in ([], spoofed):
-            session = (await sign_in(http, ada, headers=headers)).json()["session"]
+            answer = await sign_in(http, ada, headers=headers)
+            assert answer.status_code == 200, answer.text
+            session = answer.json()["session"]
             assert (session["ip"], session["userAgent"]) == ("127.0.0.2", "Firefox")

@@ -62,8 +62,9 @@ async def test_a_write_with_the_cookie_shows_which_page_it_is_of(
 
 
 @pytest.mark.parametrize(
-    "text", ["theme=dark; {}", "theme=dark;{}", "theme=dark;  {}", "theme=dark;\t{}", "a; {}; b=c", "theme={}; {}", "{}; {}"]
-)  # fmt: skip
+    "text",
+    ["theme=a; {}", "theme=a;{}", "theme=a;  {}", "theme=a;\t{}", "a; {}; b=c", "theme={}; {}", "{}; {}", "={}; {}"],
+)
 async def test_the_cookie_is_found_wherever_the_services_would_find_it(
     gateway: Gateway, ada: TestPerson, text: str
 ) -> None:
