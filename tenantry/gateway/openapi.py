@@ -144,6 +144,7 @@ def query_parameters(contracts: Contracts, rpc: str, binding: HttpRule) -> Itera
 def parameter(contracts: Contracts, owner: str, described: Any) -> Json:
     schema = schemas.field(contracts, owner, described)
     text = schema.pop("description", None)
+    schema.pop("readOnly", None)  # in the path it is what is asked for
     return ({"description": text} if text else {}) | {"schema": schema}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from google.api.field_behavior_pb2 import OUTPUT_ONLY, REQUIRED, FieldBehavior, field_behavior
+from google.api.field_behavior_pb2 import IDENTIFIER, OUTPUT_ONLY, REQUIRED, field_behavior
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
 from tenantry.gateway.contracts import Contracts
@@ -81,7 +81,7 @@ def field(contracts: Contracts, owner: str, described: FieldDescriptorProto) -> 
     text = [contracts.comments.get(f"{owner}.{described.name}", ""), schema.pop("description", "")]
     if any(text):
         schema["description"] = " ".join(filter(None, text))
-    return schema | ({"readOnly": True} if OUTPUT_ONLY in behaviors(described) else {})
+    return schema | ({"readOnly": True} if {OUTPUT_ONLY, IDENTIFIER} & behaviors(described) else {})
 
 
 def value(described: FieldDescriptorProto) -> Json:
@@ -107,5 +107,5 @@ def enum(contracts: Contracts, name: str) -> Json:
     return {"type": "string", "description": text, "enum": values}
 
 
-def behaviors(described: FieldDescriptorProto) -> "list[FieldBehavior]":
-    return list(described.options.Extensions[field_behavior])
+def behaviors(described: FieldDescriptorProto) -> set[int]:
+    return set(described.options.Extensions[field_behavior])
