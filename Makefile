@@ -7,12 +7,12 @@ OPTIONS ?=
 # Two processes, each with a PostgreSQL and a pair of its own; a file's tests stay together.
 IN_TWO = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run demo test test-long check protos reset lock bench bench-growth bench-memory bench-peers set-up set-up-dev set-up-bench set-up-peers
+.PHONY: help run demo test test-long check protos reset lock bench bench-growth bench-memory bench-peers set-up set-up-gateway set-up-dev set-up-bench set-up-peers
 
 help: ## list the targets
 	@awk -F ' *## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "make %-12s %s\n", name[1], $$2 }' Makefile
 
-run: set-up ## start both services on a PostgreSQL of their own, until Ctrl-C
+run: $(if $(filter-out 0,$(GATEWAY)),set-up-gateway,set-up) ## start both services on a PostgreSQL of their own, until Ctrl-C; GATEWAY=1: and Envoy
 	@$(BIN)/tenantry up
 
 demo: set-up ## the whole story in one screen, every answer checked
@@ -48,6 +48,8 @@ lock: set-up-dev ## pin the newest allowed packages, with hashes
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade -q requirements/runtime.in -o requirements/runtime.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade -q requirements/gateway.in -o requirements/gateway.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade -q -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --upgrade -q -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
@@ -69,6 +71,9 @@ bench-peers: set-up-peers ## checks beside those of SpiceDB, every answer compar
 
 set-up:
 	@$(PYTHON) requirements/set_up.py
+
+set-up-gateway:
+	@$(PYTHON) requirements/set_up.py gateway
 
 set-up-dev:
 	@$(PYTHON) requirements/set_up.py dev

@@ -1,4 +1,4 @@
-"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [dev | bench | peers]
+"""Make the virtual environment, as far as it is not there: python3 requirements/set_up.py [KIND of WANTED]
 
 Run by the system's Python, whichever that is: standard library only, and it parses on any Python 3, to say
 which one is needed.
@@ -15,9 +15,10 @@ import time
 NEEDED = (3, 11)
 WANTED = {
     "": ["runtime"],
-    "dev": ["runtime", "dev"],
-    "bench": ["runtime", "dev", "bench"],
-    "peers": ["runtime", "dev", "peers"],
+    "gateway": ["runtime", "gateway"],
+    "dev": ["runtime", "gateway", "dev"],
+    "bench": ["runtime", "gateway", "dev", "bench"],
+    "peers": ["runtime", "gateway", "dev", "peers"],
 }
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

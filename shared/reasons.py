@@ -82,11 +82,7 @@ class Reason(Enum):
         "Ask its operator for an account; operators open it with SIGN_UP=on.",
     )
     # What was sent
-    BAD_REQUEST = Entry(
-        StatusCode.INVALID_ARGUMENT,
-        "{violations}.",
-        "Correct these fields and send the call again.",
-    )
+    BAD_REQUEST = Entry(StatusCode.INVALID_ARGUMENT, "{violations}.", "Correct these fields and send the call again.")
     MALFORMED_REQUEST = Entry(
         StatusCode.INVALID_ARGUMENT,
         "The request is not a message of this RPC's type.",
@@ -112,6 +108,21 @@ class Reason(Enum):
         "There is no such RPC here.",
         "identity serves identity.v1, tenancy serves tenancy.v1; see the .proto files.",
     )
+    PATH_UNKNOWN = Entry(
+        StatusCode.NOT_FOUND,
+        "The gateway has nothing at this path, or not for this method.",
+        "The paths of the REST API are in docs/openapi.json, and on the gateway at /docs.",
+    )
+    REQUEST_TOO_LARGE = Entry(
+        StatusCode.INVALID_ARGUMENT,
+        "The request is larger than the gateway takes.",
+        "A body may have 256 KiB and all headers together 16 KiB; send less at a time.",
+    )
+    CROSS_SITE_WRITE = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "A change with a session cookie came without a sign that a page of yours sent it.",
+        "Send the header x-requested-with, call from an origin of GATEWAY_ORIGINS, or use a bearer token.",
+    )
     # What is there
     EMAIL_TAKEN = Entry(
         StatusCode.ALREADY_EXISTS,
@@ -129,15 +140,9 @@ class Reason(Enum):
         "Choose another; organization slugs are unique, project slugs within their organization.",
     )
     ALREADY_A_MEMBER = Entry(
-        StatusCode.ALREADY_EXISTS,
-        "This user is a member already.",
-        "Change the role with UpdateOrganizationMember.",
+        StatusCode.ALREADY_EXISTS, "This user is a member already.", "Change the role with UpdateOrganizationMember."
     )
-    USER_NOT_FOUND = Entry(
-        StatusCode.NOT_FOUND,
-        "There is no such user.",
-        "Create them first: UserService/CreateUser.",
-    )
+    USER_NOT_FOUND = Entry(StatusCode.NOT_FOUND, "There is no such user.", "Create them first: UserService/CreateUser.")
     INVITATION_EXISTS = Entry(
         StatusCode.ALREADY_EXISTS,
         "This address has a pending invitation to the organization.",
@@ -154,9 +159,7 @@ class Reason(Enum):
         "List the members with ListOrganizationMembers, or add the user first.",
     )
     SESSION_NOT_FOUND = Entry(
-        StatusCode.NOT_FOUND,
-        "You have no valid session with this id.",
-        "List your sessions with ListSessions.",
+        StatusCode.NOT_FOUND, "You have no valid session with this id.", "List your sessions with ListSessions."
     )
     TOKEN_INVALID = Entry(
         StatusCode.NOT_FOUND,
@@ -170,9 +173,7 @@ class Reason(Enum):
     )
     # What the state allows
     FACTOR_EXISTS = Entry(
-        StatusCode.FAILED_PRECONDITION,
-        "The account has a second factor.",
-        "Remove it first: FactorService/RemoveTotp.",
+        StatusCode.FAILED_PRECONDITION, "The account has a second factor.", "Remove it first: FactorService/RemoveTotp."
     )
     SECOND_FACTOR_CLOSED = Entry(
         StatusCode.FAILED_PRECONDITION,
@@ -205,24 +206,16 @@ class Reason(Enum):
         "Delete them first, or set force to delete it with them.",
     )
     ORGANIZATION_DELETED = Entry(
-        StatusCode.FAILED_PRECONDITION,
-        "The organization of this invitation is deleted.",
-        "Ask who invited you.",
+        StatusCode.FAILED_PRECONDITION, "The organization of this invitation is deleted.", "Ask who invited you."
     )
     INVITATION_REVOKED = Entry(
-        StatusCode.FAILED_PRECONDITION,
-        "This invitation was revoked.",
-        "Ask who invited you for a new one.",
+        StatusCode.FAILED_PRECONDITION, "This invitation was revoked.", "Ask who invited you for a new one."
     )
     INVITATION_DECLINED = Entry(
-        StatusCode.FAILED_PRECONDITION,
-        "This invitation was declined.",
-        "Ask who invited you for a new one.",
+        StatusCode.FAILED_PRECONDITION, "This invitation was declined.", "Ask who invited you for a new one."
     )
     INVITATION_EXPIRED = Entry(
-        StatusCode.FAILED_PRECONDITION,
-        "This invitation has expired.",
-        "Ask who invited you to send it again.",
+        StatusCode.FAILED_PRECONDITION, "This invitation has expired.", "Ask who invited you to send it again."
     )
     INVITATION_ACCEPTED = Entry(
         StatusCode.FAILED_PRECONDITION,
@@ -244,22 +237,14 @@ class Reason(Enum):
         "It was changed since you read it.",
         "Read it again, apply your change to what you find, and send the new etag.",
     )
-    CONFLICT = Entry(
-        StatusCode.ABORTED,
-        "Somebody changed the same thing at the same moment.",
-        "Send the call again.",
-    )
+    CONFLICT = Entry(StatusCode.ABORTED, "Somebody changed the same thing at the same moment.", "Send the call again.")
     # What the services can do right now
     QUOTA_EXCEEDED = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "There are {limit} {what} already, and more are not allowed.",
         "Remove some, or ask the operator of this deployment to raise {setting}.",
     )
-    THROTTLED = Entry(
-        StatusCode.RESOURCE_EXHAUSTED,
-        "Too many tries.",
-        "Try again after the time in RetryInfo.",
-    )
+    THROTTLED = Entry(StatusCode.RESOURCE_EXHAUSTED, "Too many tries.", "Try again after the time in RetryInfo.")
     STREAMS_BUSY = Entry(
         StatusCode.RESOURCE_EXHAUSTED,
         "Too many event streams are open.",
@@ -274,9 +259,7 @@ class Reason(Enum):
         StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.", "Try again after the time in RetryInfo."
     )
     DATABASE_BUSY = Entry(
-        StatusCode.RESOURCE_EXHAUSTED,
-        "All database connections are in use.",
-        "Try again after the time in RetryInfo.",
+        StatusCode.RESOURCE_EXHAUSTED, "All database connections are in use.", "Try again after the time in RetryInfo."
     )
     DATABASE_UNAVAILABLE = Entry(
         StatusCode.UNAVAILABLE,
@@ -287,6 +270,11 @@ class Reason(Enum):
         StatusCode.UNAVAILABLE,
         "The session could not be checked, so nothing was allowed.",
         "Try again; operators: see IDENTITY_ADDRESS, IDENTITY_SERVICE_KEY and the log of tenancy.",
+    )
+    SERVICE_UNAVAILABLE = Entry(
+        StatusCode.UNAVAILABLE,
+        "The gateway reaches no worker that could answer.",
+        "Try again; operators: see the health of both services and the gateway's log.",
     )
     DEADLINE_EXCEEDED = Entry(
         StatusCode.DEADLINE_EXCEEDED,

@@ -81,7 +81,7 @@ class CommonSettings(BaseSettings):
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$", examples=["INFO"])
 
 
-Settings = TypeVar("Settings", bound=CommonSettings)
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def load(settings: type[Settings]) -> Settings:
@@ -93,7 +93,7 @@ def load(settings: type[Settings]) -> Settings:
         sys.exit(2)
 
 
-def describe(settings: type[CommonSettings], wrong: ValidationError) -> str:
+def describe(settings: type[BaseSettings], wrong: ValidationError) -> str:
     errors = wrong.errors(include_url=False, include_input=False, include_context=False)
     lines = [f"{len(errors)} setting{'s are' if len(errors) > 1 else ' is'} wrong:"]
     examples = {
@@ -102,7 +102,7 @@ def describe(settings: type[CommonSettings], wrong: ValidationError) -> str:
         for name in _names(field.alias, field.validation_alias)
     }
     for error in errors:
-        name = str(error["loc"][0])
+        name = str(error["loc"][0]) if error["loc"] else "together"
         what = "missing" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
         example = examples.get(name)
         lines.append(f"  {name}: {what}" + (f"; for example {name}={example[0]}" if example else ""))

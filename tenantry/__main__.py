@@ -21,7 +21,7 @@ from tenantry.commands.reset import reset  # noqa: E402
 from tenantry.commands.roles import roles  # noqa: E402
 from tenantry.commands.secrets import secrets  # noqa: E402
 from tenantry.commands.seed import seed  # noqa: E402
-from tenantry.commands.serve import serve, up  # noqa: E402
+from tenantry.commands.serve import gateway, serve, up  # noqa: E402
 from tenantry.commands.sessions import sessions  # noqa: E402
 from tenantry.commands.status import status  # noqa: E402
 from tenantry.commands.test_access import test  # noqa: E402
@@ -38,7 +38,7 @@ def cli(context: click.Context) -> None:
     context.obj = BEGAN
 
 
-LOCAL = (up, demo, serve, migrate, status, reset, seed, test, errors, keys, secrets, completion)
+LOCAL = (up, demo, serve, gateway, migrate, status, reset, seed, test, errors, keys, secrets, completion)
 PEOPLE_AND_PLACES = (users, sessions, orgs, projects, members, roles, invitations, permissions, check, explain)
 for command in (*LOCAL, *PEOPLE_AND_PLACES):
     cli.add_command(command)

@@ -15,6 +15,7 @@ def ready_lines(state: RunState) -> list[str]:
     return [
         f"identity   {state['identity']['address']}   ready",
         f"tenancy    {state['tenancy']['address']}   ready",
+        *([f"gateway    {state['gateway']['url']}   ready"] if "gateway" in state else []),
         f"data       {shown(folder)}/   survives restarts; empty it with: {in_this_folder('make reset')}",
         f"mail       {mail_line(state['mail'])}",
     ]
@@ -27,11 +28,13 @@ def mail_line(mail: str) -> str:
 def next_lines(state: RunState) -> list[str]:
     folder = data_folder()
     sign_up = json.dumps({"email": "bo@example.com", "password": passwords.make_readable(), "display_name": "Bo"})
+    by_curl = f"curl -s -d '{sign_up}' {state['gateway']['url']}/v1/users:signUp" if "gateway" in state else ""
     steps = [
         (in_this_folder("make demo"), "the whole story in one screen"),
         (f"source {shlex.quote(shown(folder / 'env'))}", "puts the `tenantry` command and its addresses in this shell"),
         ("tenantry users create ada@example.com", ""),
         (f"grpcurl -plaintext -d '{sign_up}' {state['identity']['address']} identity.v1.UserService/SignUp", ""),
+        *([(by_curl, "")] if by_curl else []),
     ]
     return [*(f"  {command:<32}   {what}".rstrip() for command, what in steps), "Ctrl-C drains and stops."]
 

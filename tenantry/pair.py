@@ -1,4 +1,4 @@
-"""PostgreSQL and both services, as children of this process: started, awaited, stopped in order."""
+"""PostgreSQL, both services and a gateway, as children of this process: started, awaited, stopped in order."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tenantry import embedded_postgres, migrate
@@ -20,6 +21,9 @@ from tenantry.local_secrets import LocalSecrets, load_or_make
 from tenantry.processes import dies_with_parent
 from tenantry.project import CODE, make_data_folder, project_folder
 from tenantry.run_state import RunState
+
+if TYPE_CHECKING:
+    from tenantry.gateway.settings import GatewaySettings
 
 START_SECONDS = 30.0
 GRACE_SECONDS = "5"
@@ -38,11 +42,12 @@ class Pair:
     secrets: LocalSecrets
     postgres: EmbeddedPostgres
     session_secrets: str
+    gateway: "GatewaySettings | None" = None
     services: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     def state(self) -> RunState:
         urls = {service: self.database_url(service) for service in SERVICES}
-        return {
+        state: RunState = {
             "identity": {"address": self.addresses["identity"], "database_url": urls["identity"]},
             "tenancy": {"address": self.addresses["tenancy"], "database_url": urls["tenancy"]},
             "service_keys": {"operator": self.secrets.service_keys["operator"]},
@@ -51,6 +56,9 @@ class Pair:
             "mail": self.mail(),
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
+        if self.gateway:
+            state["gateway"] = {"address": str(self.gateway.address), "url": self.gateway.url}
+        return state
 
     def mail(self) -> str:
         """The folder that mails are written to, or smtp://host for those that leave."""
@@ -106,7 +114,8 @@ def start(
     addresses = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
     # An Express app that exists brings its own secret.
     chosen = os.environ.get("SESSION_SECRETS") or os.environ.get("SESSION_SECRET") or secrets.session_secret
-    pair = Pair(folder, addresses, secrets, postgres, chosen)
+    gateway = local_gateway(addresses, ports["gateway"]) if "gateway" in ports else None
+    pair = Pair(folder, addresses, secrets, postgres, chosen, gateway)
     try:
         began = time.monotonic()
         if prepare_databases(pair) and postgres.is_new:
@@ -115,6 +124,8 @@ def start(
         for service in SERVICES:
             pair.services[service] = start_service(pair, service)
         wait_until_serving(pair)
+        if pair.gateway:
+            start_gateway(pair, pair.gateway)
     except BaseException:
         pair.stop()
         raise
@@ -166,6 +177,7 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
     permissions = project_folder() / "permissions.toml"
     return {
         "REFLECTION": "on",
+        **({"TRUSTED_PROXIES": "127.0.0.1"} if pair.gateway else {}),
         "GRACE_SECONDS": GRACE_SECONDS,
         "FACTOR_SECRETS": pair.secrets.factor_secret,
         **({"PERMISSIONS_FILE": str(permissions)} if permissions.exists() else {}),
@@ -180,6 +192,28 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
         "IDENTITY_ADDRESS": pair.addresses["identity"],
         "IDENTITY_SERVICE_KEY": pair.secrets.service_keys["tenancy"],
     }
+
+
+def local_gateway(addresses: Mapping[str, str], port: int) -> "GatewaySettings":
+    """What the person set stays in force, but for where everything is."""
+    from tenantry.gateway.settings import GatewaySettings  # only who wants a gateway waits for its imports
+
+    here = {
+        "GATEWAY_ADDRESS": f"127.0.0.1:{port}",
+        "IDENTITY_ADDRESSES": addresses["identity"],
+        "TENANCY_ADDRESSES": addresses["tenancy"],
+        "GATEWAY_THREADS": os.environ.get("GATEWAY_THREADS", "1"),
+    }
+    return GatewaySettings.model_validate({**os.environ, **here})
+
+
+def start_gateway(pair: Pair, settings: "GatewaySettings") -> None:
+    from tenantry.gateway import envoy
+
+    process = pair.services["gateway"] = envoy.start(settings, pair.folder / "gateway", pair.log("gateway"))
+    if not envoy.wait_until_ready(process, settings.address, over_tls=settings.certificate is not None):
+        pair.check()
+        raise StoppedError(f"the gateway was not ready; {pair.end_of_log('gateway')}")
 
 
 def mail_folder(folder: Path) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from tenantry.processes import is_alive
 from tenantry.project import data_folder, write_private
@@ -16,9 +16,15 @@ class RunningService(TypedDict):
     database_url: str
 
 
+class RunningGateway(TypedDict):
+    address: str
+    url: str
+
+
 class RunState(TypedDict):
     identity: RunningService
     tenancy: RunningService
+    gateway: NotRequired[RunningGateway]
     service_keys: dict[str, str]
     session_secrets: list[str]
     pids: dict[str, int]

@@ -1,4 +1,4 @@
-"""`tenantry up`: PostgreSQL, migrations and both services, until Ctrl-C."""
+"""`tenantry up`: PostgreSQL, migrations, both services and, if asked for, the gateway, until Ctrl-C."""
 
 import signal
 import time
@@ -20,17 +20,16 @@ from tenantry.run_state import RunState
 LOCK_SECONDS = 60.0
 LOOK_EVERY = 0.2
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LEFT_BEHIND = ("postgres", "python")  # what a killed launcher's children are called
+LEFT_BEHIND = ("postgres", "python", "envoy")  # what a killed launcher's children are called
 
 
-def up(identity_port: int, tenancy_port: int, began: float) -> None:
-    """`began` is when the command started, by time.monotonic()."""
+def up(chosen: dict[str, int], began: float) -> None:
+    """`chosen` are the ports; the gateway is started if it has one. `began` is by time.monotonic()."""
     make_stopped = stop_with_make()
     for number in ENDINGS:
         signal.signal(number, end)
     folder = data_folder()
     make_data_folder(folder)
-    chosen = {"identity": identity_port, "tenancy": tenancy_port}
     lock = FileLock(folder / "lock")
     try:
         other = acquire(lock, folder)
@@ -103,8 +102,9 @@ def supervise(started: Pair, make_stopped: Callable[[], bool]) -> None:
 
 
 def refuse_taken_ports(chosen: dict[str, int]) -> None:
-    if chosen["identity"] and chosen["identity"] == chosen["tenancy"]:
-        raise Failure("identity and tenancy cannot share one port", WRONG_USE, "try: TENANCY_PORT=50062 make run")
+    fixed = [port for port in chosen.values() if port]
+    if len(set(fixed)) < len(fixed):
+        raise Failure(f"{' and '.join(chosen)} cannot share one port", WRONG_USE, "try: TENANCY_PORT=50062 make run")
     for service, port in chosen.items():
         if port and not ports.is_free(port):
             owner = ports.owner(port)

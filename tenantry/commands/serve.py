@@ -1,7 +1,8 @@
-"""`tenantry up` and `tenantry serve`: run the pair here, or one service anywhere."""
+"""`tenantry up`, `tenantry serve` and `tenantry gateway`: run the pair here, or one part of it anywhere."""
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -11,8 +12,17 @@ PORT = click.IntRange(0, 65535)
 @click.command()
 @click.option("--identity-port", type=PORT, default=50051, show_default=True, envvar="IDENTITY_PORT", show_envvar=True)
 @click.option("--tenancy-port", type=PORT, default=50052, show_default=True, envvar="TENANCY_PORT", show_envvar=True)
+@click.option("--gateway", is_flag=True, envvar="GATEWAY", show_envvar=True, help="Also Envoy: REST, gRPC-Web.")
+@click.option("--gateway-port", type=PORT, default=8080, show_default=True, envvar="GATEWAY_PORT", show_envvar=True)
+@click.option(
+    "--apis",
+    type=click.Path(exists=True, dir_okay=False),
+    envvar="GATEWAY_APIS",
+    show_envvar=True,
+    help="APIs of yours behind the gateway, with what each route needs: docs/protect-an-api.md.",
+)
 @click.pass_obj
-def up(began: float, identity_port: int, tenancy_port: int) -> None:
+def up(began: float, identity_port: int, tenancy_port: int, gateway: bool, gateway_port: int, apis: str | None) -> None:
     """Run both services here, on a PostgreSQL of their own, until Ctrl-C.
 
     Data, logs, secrets and run.json lie in .tenantry of the project, or in TENANTRY_DATA_DIR. Port 0 means
@@ -20,7 +30,25 @@ def up(began: float, identity_port: int, tenancy_port: int) -> None:
     """
     from tenantry.up import up as run_up
 
-    run_up(identity_port, tenancy_port, began)
+    ports = {"identity": identity_port, "tenancy": tenancy_port, **({"gateway": gateway_port} if gateway else {})}
+    if apis:
+        os.environ["GATEWAY_APIS"] = str(Path(apis).absolute())
+    run_up(ports, began)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only write the configuration and let Envoy say whether it is right.")
+def gateway(check: bool) -> None:
+    """Run Envoy in front of both services with the settings of the environment, as in production."""
+    from shared.settings import load
+    from tenantry.gateway import envoy
+    from tenantry.gateway.settings import GatewaySettings
+    from tenantry.project import data_folder
+
+    settings, folder = load(GatewaySettings), data_folder() / "gateway"
+    if check:
+        sys.exit(envoy.check(settings, folder))
+    envoy.run(settings, folder)
 
 
 @click.command()

@@ -1,1 +1,1 @@
-"""The gateway in front of both services, and what it shows of them over HTTP."""
+"""The gateway: Envoy's configuration, made and started; and what is made of the contracts for callers over HTTP."""

@@ -19,7 +19,7 @@ def test_no_two_reasons_are_the_same() -> None:
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
 def test_a_reason_is_raised_somewhere_and_says_what_happened_and_what_to_do(reason: Reason) -> None:
-    places = python_files("shared", "identity_service", "tenancy_service")
+    places = python_files("shared", "identity_service", "tenancy_service", "tenantry")
     assert any(re.search(rf"Reason\.{reason.name}\b", path.read_text()) for path in places)
     for text in (reason.value.happened, reason.value.next_step):
         assert len(text) > 10

@@ -16,12 +16,13 @@ from tenancy_service.settings import Settings as TenancySettings
 from tenantry import local_secrets
 from tenantry.__main__ import cli
 from tenantry.database_urls import SERVICES
+from tenantry.gateway.settings import GatewaySettings
 from tenantry.migrate import owner_urls
 from tenantry.run_state import DEFAULT_ADDRESSES
 
 PROJECT = Path(__file__).resolve().parents[2]
 VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
-OPTIONAL = re.compile(r"\$\{(\w+):-\}")
+OPTIONAL = re.compile(r"\$\{(\w+):-([^}]*)\}")
 SETTINGS: dict[str, type[CommonSettings]] = {"identity": IdentitySettings, "tenancy": TenancySettings}
 
 
@@ -46,9 +47,9 @@ def values() -> dict[str, str]:
 
 
 def filled(environment: dict[str, object], values: dict[str, str]) -> dict[str, str]:
-    """What is optional is left empty."""
+    """What is optional is as it comes."""
     return {
-        name: VARIABLE.sub(lambda found: values[found[1]], OPTIONAL.sub("", str(text)))
+        name: VARIABLE.sub(lambda found: values[found[1]], OPTIONAL.sub(lambda found: found[2], str(text)))
         for name, text in environment.items()
     }
 
@@ -112,6 +113,23 @@ def test_a_service_accepts_its_environment_and_reads_all_of_it(
     assert settings.database_url.get_secret_value().endswith(f"@postgres:5432/{service}")
 
 
+def test_the_gateway_accepts_its_environment_and_reaches_both_services(
+    compose: dict[str, Any], values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = compose["services"]["gateway"]
+    environment = filled(part["environment"], values)
+    names = {str(field.alias) for field in GatewaySettings.model_fields.values()}
+    assert environment.keys() <= names | {"TENANTRY_DATA_DIR"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = GatewaySettings()
+    assert [str(address) for address in settings.identity] == ["identity:50051"]
+    assert [str(address) for address in settings.tenancy] == ["tenancy:50052"]
+    assert part["ports"] == [f"127.0.0.1:{settings.address.port}:{settings.address.port}"]
+    here = part["networks"]["default"]["ipv4_address"]
+    assert all(compose["services"][service]["environment"]["TRUSTED_PROXIES"] == here for service in SERVICES)
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_ports_are_those_that_services_and_tools_expect(compose: dict[str, Any], service: str) -> None:
     part = compose["services"][service]
@@ -159,6 +177,7 @@ def test_each_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
         "migrate": {"postgres": "service_healthy"},
         "identity": {"migrate": "service_completed_successfully"},
         "tenancy": {"migrate": "service_completed_successfully", "identity": "service_healthy"},
+        "gateway": {"identity": "service_healthy", "tenancy": "service_healthy"},
     }
     assert compose["services"]["postgres"]["image"] == "postgres:18"
 
@@ -166,8 +185,15 @@ def test_each_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
 def test_the_image_has_every_package_pinned_and_no_root() -> None:
     lines = (PROJECT / "Dockerfile").read_text().splitlines()
     copied = {line.split()[1] for line in lines if line.startswith("COPY ") and "/" not in line}
-    assert copied == {"protos", "shared", "identity_service", "tenancy_service", "tenantry", "migrations"}
+    assert copied == {"protos", "shared", "identity_service", "tenancy_service", "tenantry", "migrations", "gateway"}
     assert all((PROJECT / folder).is_dir() for folder in copied)
-    assert any("--require-hashes" in line for line in lines)
-    user = next(line.split()[1] for line in lines if line.startswith("USER "))
-    assert user not in ("root", "0")
+    assert all("--require-hashes" in line for line in lines if line.startswith("RUN pip"))
+    stages = "\n".join(lines).split("\nFROM ")[1:]
+    assert [stage.splitlines()[0] for stage in stages] == [
+        "python:3.12-slim AS services",
+        "services AS gateway",
+        "services",
+    ]
+    for stage in stages[:2]:
+        *_, user = [line.split()[1] for line in stage.splitlines() if line.startswith("USER ")]
+        assert user == "tenantry"
