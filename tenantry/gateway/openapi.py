@@ -16,6 +16,7 @@ from shared.access_rules import Rule
 from tenancy_service.access_policy import POLICY as TENANCY
 from tenantry.gateway import schemas
 from tenantry.gateway.contracts import Contracts, read
+from tenantry.gateway.examples import EXAMPLES
 from tenantry.gateway.rest_errors import STATUS, default_answer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,11 +24,26 @@ DOCUMENT = ROOT / "docs" / "openapi.json"
 # Beside each other as `make protos` writes them.
 DESCRIPTORS = ROOT / "build" / "api.binpb"
 POLICY = IDENTITY | TENANCY
+# In which order a newcomer meets them.
+SERVICES = (
+    "identity.v1.SessionService",
+    "identity.v1.UserService",
+    "identity.v1.FactorService",
+    "tenancy.v1.OrganizationService",
+    "tenancy.v1.OrganizationMemberService",
+    "tenancy.v1.InvitationService",
+    "tenancy.v1.ProjectService",
+    "tenancy.v1.ProjectMemberService",
+    "tenancy.v1.AccessService",
+    "identity.v1.AuditService",
+    "tenancy.v1.AuditService",
+)
 
 Json = dict[str, Any]
 
 ABOUT = """Users, sessions, organizations, projects and roles. The same calls as over gRPC, as JSON: the names of fields
-are in camelCase, 64-bit integers are strings, and what has its default value may be left out.
+are in camelCase, 64-bit integers are strings, and what has its default value may be left out. Only people call here,
+signed in or not: what is for services alone goes over gRPC.
 
 Sign in with `POST /v1/sessions`. Then send the token as `authorization: Bearer <token>`, or let the browser send the
 cookie which that answer sets."""
@@ -46,14 +62,13 @@ SECURITY: Json = {
 def document(files: FileDescriptorSet) -> Json:
     contracts = read(files)
     paths: dict[str, Json] = {}
-    for rpc, described in contracts.rpcs.items():
-        rule = described.options.Extensions[http]
-        bindings = [rule, *rule.additional_bindings] if rule.WhichOneof("pattern") else []
-        for number, binding in enumerate(bindings, start=1):
+    with_path = {rpc: each for rpc, each in contracts.rpcs.items() if each.options.HasExtension(http)}
+    for rpc in sorted(with_path, key=lambda rpc: SERVICES.index(rpc.rpartition(".")[0])):
+        rule = with_path[rpc].options.Extensions[http]
+        for number, binding in enumerate([rule, *rule.additional_bindings], start=1):
             verb = binding.WhichOneof("pattern")
             path = re.sub(r"{(?:\w+\.)*(\w+)}", r"{\1}", getattr(binding, verb))
             paths.setdefault(path, {})[verb] = operation(contracts, rpc, binding, number)
-    used = {operation["tags"][0] for methods in paths.values() for operation in methods.values()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -64,9 +79,7 @@ def document(files: FileDescriptorSet) -> Json:
         },
         "servers": [{"url": "/"}],
         "security": [{name: []} for name in SECURITY],
-        "tags": [
-            {"name": name, "description": contracts.comments[name]} for name in contracts.services if name in used
-        ],
+        "tags": [{"name": name, "description": contracts.comments[name]} for name in SERVICES],
         "paths": paths,
         "components": {
             "schemas": schemas.schemas(contracts, [paths]) | {"google.rpc.Status": STATUS},
@@ -79,8 +92,9 @@ def operation(contracts: Contracts, rpc: str, binding: HttpRule, number: int) ->
     service, _, name = rpc.rpartition(".")
     rule: Rule = POLICY[f"{service}/{name}"]
     comment = contracts.comments[rpc]
+    identifier = operation_id(contracts, service, name) + (f"_{number}" if number > 1 else "")
     found: Json = {
-        "operationId": operation_id(contracts, service, name) + (f"_{number}" if number > 1 else ""),
+        "operationId": identifier,
         "summary": name,
         "description": comment,
         "tags": [service],
@@ -91,11 +105,12 @@ def operation(contracts: Contracts, rpc: str, binding: HttpRule, number: int) ->
     if parameters:
         found["parameters"] = parameters
     if binding.body:
-        found["requestBody"] = json_of(body(contracts, rpc, binding)) | {"required": True}
+        content = json_of(body(contracts, rpc, binding), example=EXAMPLES.get(identifier, {}))
+        found["requestBody"] = {**content, "required": True}
     answer = schemas.reference(contracts.rpcs[rpc].output_type)
     found["responses"] = {
         "200": {"description": "Done.", **json_of(answer)},
-        "default": default_answer(rpc, rule, comment),
+        "default": default_answer(rpc, rule, comment, is_write=binding.WhichOneof("pattern") != "get"),
     }
     return found
 
@@ -107,8 +122,8 @@ def operation_id(contracts: Contracts, service: str, name: str) -> str:
     return f"{package.partition('.')[0]}_{short}_{name}" if count[short] > 1 else f"{short}_{name}"
 
 
-def json_of(schema: Json) -> Json:
-    return {"content": {"application/json": {"schema": schema}}}
+def json_of(schema: Json, **more: Json) -> Json:
+    return {"content": {"application/json": {"schema": schema, **more}}}
 
 
 def in_path(binding: HttpRule) -> list[str]:

@@ -8,6 +8,7 @@ from grpc import StatusCode
 
 from shared.access_rules import Rule
 from shared.reasons import DOMAIN, Reason
+from tenantry.gateway.configuration import OWN_ERRORS
 
 Json = dict[str, Any]
 
@@ -36,30 +37,39 @@ EVERYWHERE = {
     Reason.DEADLINE_EXCEEDED,
 }
 SIGNED_IN = {Reason.SESSION_REQUIRED, Reason.SESSION_INVALID, Reason.PERMISSION_DENIED}
+# What Envoy may answer by itself on a path that there is.
+OF_THE_GATEWAY = (400, 413, 431, 503)
+CROSS_SITE = 403
 
 
-def default_answer(rpc: str, rule: Rule, comment: str) -> Json:
+def default_answer(rpc: str, rule: Rule, comment: str, *, is_write: bool) -> Json:
     """`rpc` by its full name; `comment` is the contract's and names what this RPC alone may answer."""
+    told = {(HTTP_STATUSES[reason.value.code], reason) for reason in reasons(rpc, rule, comment)}
+    told |= {(status, OWN_ERRORS[status]) for status in (*OF_THE_GATEWAY, *([CROSS_SITE] if is_write else []))}
     return {
-        "description": f"An error; `reason` of its ErrorInfo says which:\n\n{by_status(reasons(rpc, rule, comment))}",
+        "description": f"An error; `reason` of its ErrorInfo says which:\n\n{by_status(told)}",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/google.rpc.Status"}}},
     }
 
 
 def reasons(rpc: str, rule: Rule, comment: str) -> set[Reason]:
+    """Of the services."""
     named = {Reason[name] for name in re.findall(r"\b[A-Z_]+\b", comment) if name in Reason.__members__}
     found = EVERYWHERE | named | (set() if rule.public else SIGNED_IN)
     asks_identity = rpc.startswith("tenancy.")
     return found | ({Reason.IDENTITY_UNAVAILABLE} if asks_identity else set())
 
 
-def by_status(told: set[Reason]) -> str:
+def by_status(told: set[tuple[int, Reason]]) -> str:
     """One line of a list for each HTTP status."""
     groups = defaultdict(list)
-    for reason in Reason:
-        if reason in told:
-            groups[HTTP_STATUSES[reason.value.code]].append(reason.name)
-    return "\n".join(f"- {status}: {', '.join(names)}" for status, names in sorted(groups.items()))
+    for status, reason in told:
+        groups[status].append(reason)
+    order = list(Reason)
+    return "\n".join(
+        f"- {status}: {', '.join(reason.name for reason in sorted(groups[status], key=order.index))}"
+        for status in sorted(groups)
+    )
 
 
 def detail(name: str, description: str, **properties: Json) -> Json:
@@ -85,7 +95,7 @@ def list_of(**properties: Json) -> Json:
 DETAILS = [
     detail(
         "ErrorInfo",
-        "With every error of the services.",
+        "With every error.",
         reason=text("What happened; branch on it, it is never renamed. `docs/errors.md` has them all.")
         | {"examples": ["SLUG_TAKEN"]},
         domain=text("Who gave the error that reason.") | {"const": DOMAIN},
@@ -114,11 +124,7 @@ STATUS: Json = {
     "properties": {
         "code": {"type": "integer", "format": "int32", "description": "gRPC's code, such as 6 for ALREADY_EXISTS."},
         "message": text("For people; it may change."),
-        "details": {
-            "type": "array",
-            "items": {"oneOf": DETAILS},
-            "description": "None in what the gateway answers by itself, such as for a path that there is not.",
-        },
+        "details": {"type": "array", "items": {"oneOf": DETAILS}, "description": "ErrorInfo is among them."},
     },
     "required": ["code", "message"],
 }

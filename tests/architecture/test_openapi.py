@@ -91,3 +91,19 @@ def test_only_what_is_public_needs_no_credential() -> None:
         "UserService_StartPasswordReset",
         "UserService_FinishPasswordReset",
     }
+
+
+@pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if "requestBody" in each])
+def test_the_example_of_a_body_has_what_is_required_and_nothing_that_is_not_there(name: str) -> None:
+    told = OPERATIONS[name]["requestBody"]["content"]["application/json"]
+    schema = told["schema"]
+    if "$ref" in schema:
+        schema = API["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    assert set(schema.get("required", [])) <= told["example"].keys() <= schema["properties"].keys()
+
+
+def test_what_only_answers_hold_is_not_asked_for() -> None:
+    organization = API["components"]["schemas"]["tenancy.v1.Organization"]["properties"]
+    assert {name for name, schema in organization.items() if not schema.get("readOnly")} == {
+        "slug", "displayName", "defaultProjectRole", "etag", "publicMetadata", "privateMetadata",
+    }  # fmt: skip
