@@ -110,9 +110,20 @@ def operation(contracts: Contracts, rpc: str, binding: HttpRule, number: int) ->
     answer = schemas.reference(contracts.rpcs[rpc].output_type)
     found["responses"] = {
         "200": {"description": "Done.", **json_of(answer)},
-        "default": default_answer(rpc, rule, comment, is_write=binding.WhichOneof("pattern") != "get"),
+        "default": default_answer(
+            rpc,
+            rule,
+            comment,
+            is_write=binding.WhichOneof("pattern") != "get",
+            has_request_id="request_id" in fields_of(contracts, rpc),
+        ),
     }
     return found
+
+
+def fields_of(contracts: Contracts, rpc: str) -> set[str]:
+    """Of the request."""
+    return {field.name for field in contracts.messages[contracts.rpcs[rpc].input_type.removeprefix(".")].field}
 
 
 def operation_id(contracts: Contracts, service: str, name: str) -> str:

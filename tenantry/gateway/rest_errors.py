@@ -42,9 +42,11 @@ OF_THE_GATEWAY = (400, 413, 431, 503)
 CROSS_SITE = 403
 
 
-def default_answer(rpc: str, rule: Rule, comment: str, *, is_write: bool) -> Json:
+def default_answer(rpc: str, rule: Rule, comment: str, *, is_write: bool, has_request_id: bool) -> Json:
     """`rpc` by its full name; `comment` is the contract's and names what this RPC alone may answer."""
-    told = {(HTTP_STATUSES[reason.value.code], reason) for reason in reasons(rpc, rule, comment)}
+    of_the_services = reasons(rpc, rule, comment) | ({Reason.CONFLICT} if is_write else set())
+    of_the_services |= {Reason.REQUEST_ID_REUSED} if has_request_id else set()
+    told = {(HTTP_STATUSES[reason.value.code], reason) for reason in of_the_services}
     told |= {(status, OWN_ERRORS[status]) for status in (*OF_THE_GATEWAY, *([CROSS_SITE] if is_write else []))}
     return {
         "description": f"An error; `reason` of its ErrorInfo says which:\n\n{by_status(told)}",
@@ -53,7 +55,7 @@ def default_answer(rpc: str, rule: Rule, comment: str, *, is_write: bool) -> Jso
 
 
 def reasons(rpc: str, rule: Rule, comment: str) -> set[Reason]:
-    """Of the services."""
+    """Of the services, whatever is sent."""
     named = {Reason[name] for name in re.findall(r"\b[A-Z_]+\b", comment) if name in Reason.__members__}
     found = EVERYWHERE | named | (set() if rule.public else SIGNED_IN)
     asks_identity = rpc.startswith("tenancy.")
