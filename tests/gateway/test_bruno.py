@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tenantry.gateway.bruno import BY_HAND, FOLDER, collection
 from tenantry.gateway.openapi import DOCUMENT
 from tenantry.testing.people import People
@@ -17,6 +19,7 @@ PASSWORD = "correct horse battery staple"
 REQUESTS = [path for path in FOLDER.rglob("*.bru") if "type: http" in path.read_text()]
 
 
+@pytest.mark.usefixtures("nobody_throttled")
 async def test_the_collection_runs_from_signing_in_to_the_audit(
     gateway: Gateway, people: People, tmp_path: Path
 ) -> None:
@@ -50,7 +53,7 @@ def assertions(result: dict[str, Any]) -> list[tuple[str, str, str | None]]:
 
 def run(variables: dict[str, str], results: Path) -> "tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]":
     """How it ended, and each request's result."""
-    program = npm.install(NODE) / "bru"
+    program = str(npm.install(NODE) / "bru")
     chosen = [f"--env-var={name}={value}" for name, value in variables.items()]
     command = [program, "run", "-r", "--env=local", *chosen, f"--exclude-tags={BY_HAND}", f"--reporter-json={results}"]
     told = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False)

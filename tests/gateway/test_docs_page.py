@@ -64,7 +64,7 @@ def answer(driver: Chrome, rpc: str) -> Any:
     """What the page shows of the answer after a press on "Execute"."""
     wait = WebDriverWait(driver, PATIENCE)
     block = driver.find_element(By.CSS_SELECTOR, f".opblock[id$='Service_{rpc}']")
-    if "is-open" not in block.get_attribute("class").split():
+    if "is-open" not in (block.get_attribute("class") or "").split():
         block.find_element(By.CLASS_NAME, "opblock-summary-control").click()
     for cleared in block.find_elements(By.CSS_SELECTOR, ".btn-clear"):
         cleared.click()
