@@ -75,6 +75,10 @@ def tightened(api: dict[str, Any], places: dict[str, str], doomed: dict[str, str
             error = operation["responses"].pop("default")
             for status in re.findall(r"^- (\d+):", error["description"], re.MULTILINE):
                 operation["responses"][status] = error
+            body = operation.get("requestBody", {"content": {}})["content"]
+            for content in body.values():
+                if "slug" in content["example"]:
+                    content["example"]["slug"] = f"{places['organizations/slug']}-2"  # one that no other test has
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["example"] = value(path, parameter["name"], doomed if method == "delete" else places)
