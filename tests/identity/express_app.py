@@ -42,8 +42,9 @@ class ExpressApp:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def call(self, method: str, path: str, token: str | None = None) -> Reply:
-        connection, response = self._send(method, path, token)
+    def call(self, method: str, path: str, token: str | None = None, *, cookie: str | None = None) -> Reply:
+        """With a token, or with a whole cookie as a browser has it."""
+        connection, response = self._send(method, path, token, cookie)
         body = response.read()
         connection.close()
         is_json = (response.getheader("content-type") or "").startswith("application/json")
@@ -56,11 +57,11 @@ class ExpressApp:
         return SlowCall(*self._send(method, path, token))
 
     def _send(
-        self, method: str, path: str, token: str | None
+        self, method: str, path: str, token: str | None, cookie: str | None = None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        headers = {"cookie": f"connect.sid={quote(token, safe='')}"} if token else {}
-        connection.request(method, path, headers=headers)
+        cookie = f"connect.sid={quote(token, safe='')}" if token else cookie
+        connection.request(method, path, headers={"cookie": cookie} if cookie else {})
         return connection, connection.getresponse()
 
 
@@ -74,7 +75,7 @@ def set_token(header: str | None) -> str | None:
 
 @asynccontextmanager
 async def express_app(
-    database_url: str, session_secrets: str, *, max_age: int | None = None
+    database_url: str, session_secrets: str, *, max_age: int | None = None, cookie_name: str = "connect.sid"
 ) -> AsyncIterator[ExpressApp]:
     """`max_age` is that of its cookies, in milliseconds."""
     environment = {
@@ -82,6 +83,7 @@ async def express_app(
         "DATABASE_URL": database_url,
         "SESSION_SECRETS": session_secrets,
         "MAX_AGE": str(max_age or ""),
+        "COOKIE_NAME": cookie_name,
     }
     # In a thread, as identity runs in this process and must not be held up.
     process, port = await asyncio.to_thread(start, environment)
