@@ -21,6 +21,24 @@ from tests.proxy import Proxy
 
 EXAMPLE = ROOT / "gateway" / "examples" / "dashboard"
 PERMISSIONS = ROOT / "docs" / "examples" / "permissions.toml"
+# Of the same API: a place in other parts of a request, and a route that only needs a session.
+MORE_ROUTES = """
+[[api.route]]
+method = "GET"
+path = "/containers"
+permission = "containers:view"
+project = "query:project_id"
+
+[[api.route]]
+method = "POST"
+path = "/containers.v1.Containers/List"
+permission = "containers:view"
+project = "header:x-project-id"
+
+[[api.route]]
+path = "/me"
+remove_credential = false
+"""
 NAMED = ("x-user-id", "x-organization-role", "x-project-role")
 
 
@@ -72,7 +90,7 @@ async def running_dashboard(pair: Pair) -> AsyncIterator[Protected]:
     permissions = {"permissions": read_permissions(PERMISSIONS)}
     with listening(reached) as api, TemporaryDirectory() as folder:
         file = Path(folder) / "api.toml"
-        file.write_text((EXAMPLE / "api.toml").read_text().replace("127.0.0.1:9000", api))
+        file.write_text((EXAMPLE / "api.toml").read_text().replace("127.0.0.1:9000", api) + MORE_ROUTES)
         async with Proxy(pair.identity.address) as proxy:
             settings = pair.tenancy_settings.model_copy(update={"identity_address": proxy.address, **permissions})
             async with (

@@ -4,12 +4,15 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from posixpath import normpath
+from typing import Any
 from urllib.parse import quote, unquote
 
+import grpc
 import pytest
 
 from protos.identity.v1.sessions_pb2 import RevokeSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.reasons import Reason
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import People
 from tests.gateway.odd_requests import Odd, odd_request
@@ -114,6 +117,41 @@ async def test_the_credential_stays_at_the_gateway_and_other_cookies_go_on(dashb
     assert [request.headers["cookie"] for request in dashboard.reached][:2] == ["theme=dark; lang=en"] * 2
     assert await dashboard.status(listing(team.api), "", f"cookie: {cookie}") == 200
     assert "cookie" not in dashboard.reached[-1].headers
+
+
+async def test_a_route_without_a_permission_needs_a_session(dashboard: Protected, team: Team) -> None:
+    assert await dashboard.status("/me", "") == 401
+    assert dashboard.reached == []
+    await dashboard.status("/me", team.zoe.token, *SPOOFED)
+    [request] = dashboard.reached
+    assert [request.all_of(name) for name in NAMED] == [[team.zoe.user_id], [], []]
+    assert request.headers["authorization"] == f"Bearer {team.zoe.token}"
+
+
+async def test_an_id_of_the_query_is_one_or_none(dashboard: Protected, team: Team) -> None:
+    one, other = f"project_id={team.api}", f"project_id={team.zoes}"
+    for query in (
+        "", other, f"{one}&{other}", f"{one}&{one}", f"{one}&project%5fid={team.zoes}", f"{one}&PROJECT_ID={team.zoes}",
+        f"{one}&project_id[]={team.zoes}", f"{one};{other}", f"{one}%26{other}",
+        f"project_id=%{ord(team.api[0]):x}{team.api[1:]}",
+    ):  # fmt: skip
+        assert await dashboard.status(f"/containers?{query}", team.bo.token) == 403, query
+    assert dashboard.reached == []
+    await dashboard.status(f"/containers?a=b&{one}", team.bo.token)
+    assert [request.path for request in dashboard.reached] == [f"/containers?a=b&{one}"]
+
+
+async def test_in_grpc_a_refusal_is_a_status_with_its_text(dashboard: Protected, team: Team) -> None:
+    call: Any = dashboard.gateway.channel.unary_unary("/containers.v1.Containers/List")
+    for metadata, reason in (
+        ((), Reason.SESSION_REQUIRED),
+        ((*team.zoe.metadata, ("x-project-id", team.api)), Reason.PERMISSION_DENIED),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await call(b"", metadata=metadata)
+        code, happened, next_step = reason.value
+        assert (refusal.value.code(), refusal.value.details()) == (code, f"{happened} {next_step}")
+    assert dashboard.reached == []
 
 
 PATHS = {
