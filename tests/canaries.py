@@ -19,7 +19,8 @@ from identity_service.passwords import Passwords
 from shared import one_time
 
 SHORTEST = 12  # a shorter secret stands in ordinary words
-WORD = re.compile(r"[A-Za-z0-9_-]{12,}")
+WORD = re.compile(r"[A-Za-z0-9_-]+")
+BETWEEN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class Canaries:
@@ -64,9 +65,9 @@ class Canaries:
         vars(shared.guard)["to_status"] = to_status
 
     def found_in(self, text: str) -> set[str]:
-        """Thousands are of one alphabet: those are looked for among the words of the text, the others one by one."""
+        """Thousands of them in megabytes: each is looked for only where all its inner words are words of the text."""
         words = set(WORD.findall(text))
-        return {secret for secret in self.secrets if (secret in words if WORD.fullmatch(secret) else secret in text)}
+        return {secret for secret in self.secrets if _may_be_among(words, secret) and secret in text}
 
     def _note_argument(self, owner: type, name: str) -> None:
         original: Callable[..., Any] = getattr(owner, name)
@@ -86,3 +87,9 @@ class Canaries:
             return secret
 
         setattr(owner, name, noting)
+
+
+def _may_be_among(words: set[str], secret: str) -> bool:
+    """Its first and last word may be parts of longer ones; a single word is not looked for inside others."""
+    first, *rest = BETWEEN.split(secret)
+    return all(word in words for word in (rest[:-1] if rest else [first]))

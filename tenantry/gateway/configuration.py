@@ -19,6 +19,7 @@ STRIPPED = ("x-user-id", "x-organization-role", "x-project-role", "x-set-session
             "x-forwarded-user-agent", "x-envoy-original-path", "x-envoy-original-method")  # fmt: skip
 # RPCs that change nothing, by their names (AIP-131, 132 and 231, and verbs of ours): they may be asked again.
 READS = r"/{package}\.v1\.\w+/(Batch)?(Get|List|LookUp|Check|Explain|Validate)\w*"
+MOST_CALLS = 320  # to a worker at a time: MAX_CALLS_UNDER_WAY as it comes, and a quarter of it for all others
 # By HTTP status, what Envoy answers by itself.
 OWN_ERRORS = {
     400: Reason.MALFORMED_REQUEST,
@@ -76,6 +77,8 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         trusted_hops=settings.trusted_hops,
         cookie_pattern=rf"(.*; ?)?(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
         stripped_headers=STRIPPED,
+        most_calls=MOST_CALLS,
+        overloaded=as_json(Reason.OVERLOADED),
         own_errors={status: as_json(reason) for status, reason in OWN_ERRORS.items()},
         descriptors=str(contracts),
         services=descriptors.services(),

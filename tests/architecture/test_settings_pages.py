@@ -12,8 +12,10 @@ from shared.settings import CommonSettings
 from tenancy_service.audit import Action as TenancyAction
 from tenancy_service.settings import Settings as TenancySettings
 from tenantry import permissions_page
+from tenantry.gateway.settings import GatewaySettings
 from tests.architecture.project import ROOT
 
+LISTS = ("IDENTITY_ADDRESSES", "TENANCY_ADDRESSES")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 IDENTITY = (ROOT / "docs" / "identity.md").read_text()
 TENANCY = (ROOT / "docs" / "tenancy.md").read_text()
@@ -50,6 +52,16 @@ def shown(default: Any) -> str:
 
 def test_nothing_else_is_documented() -> None:
     assert DOCUMENTED.keys() == FIELDS.keys()
+
+
+def test_the_gateways_settings_are_documented_with_their_defaults() -> None:
+    page = (ROOT / "docs" / "gateway.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
+    said = {name: text.strip(" `") for name, text in re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", page, re.MULTILINE)}
+    defaults = {}
+    for field in GatewaySettings.model_fields.values():
+        value = field.default[0] if field.default and field.alias in LISTS else field.default
+        defaults[field.alias] = "none" if value in (None, ()) else shown(value)
+    assert said == defaults
 
 
 @pytest.mark.parametrize("action", IdentityAction)

@@ -20,7 +20,17 @@ from tenantry.testing.group import AS_IN_A_TERMINAL
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "tenantry"]
 LAST_LINE = "Ctrl-C drains and stops."
-FROM_OUTSIDE = ("TENANTRY_", "IDENTITY_", "TENANCY_", "SESSION_", "SERVICE_", "MAKE", "MFLAGS", "DATABASE_URL")
+FROM_OUTSIDE = (
+    "TENANTRY_",
+    "IDENTITY_",
+    "TENANCY_",
+    "SESSION_",
+    "SERVICE_",
+    "GATEWAY",
+    "MAKE",
+    "MFLAGS",
+    "DATABASE_URL",
+)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
