@@ -1,11 +1,12 @@
 """What Envoy is to do with a request: pass it on with the caller's name and roles, or answer it with 401 or 403."""
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
@@ -75,7 +76,7 @@ def _denied(reason: Reason, values: tuple[tuple[str, Any], ...], in_grpc: bool) 
     code = HTTP[reason.value.code]
     if code == 401:
         headers.append(_set("www-authenticate", "Bearer"))
-    body = status.message if in_grpc else MessageToJson(status, indent=None)
+    body = status.message if in_grpc else json.dumps(MessageToDict(status), separators=(",", ":"))
     return CheckResponse(
         status=Status(code=status.code),  # without it Envoy would let the request pass
         denied_response=DeniedHttpResponse(status=HttpStatus(code=code), headers=headers, body=body),

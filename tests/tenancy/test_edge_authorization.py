@@ -213,4 +213,4 @@ async def test_it_is_envoys_own_contract_on_the_wire(tenancy: grpc.aio.Channel, 
             + field(3, body),
         )
     )
-    assert body.startswith('{"code": 16, ')
+    assert body.startswith('{"code":16,"message":"This call needs')
