@@ -37,8 +37,10 @@ check: set-up-dev ## format, lint, types, import rules, contracts, generated cod
 	$(BIN)/buf format -d --exit-code protos
 	$(BIN)/pytest -q tests/architecture
 
-protos: set-up-dev ## generate the Python code of the contracts
+protos: set-up-dev ## generate the Python code of the contracts, and what shows them over HTTP
 	$(BIN)/python protos/generate.py
+	$(BIN)/python -m tenantry.gateway.openapi
+	$(BIN)/python -m tenantry.gateway.bruno
 
 reset: set-up ## delete all local data
 	@$(BIN)/tenantry reset --yes

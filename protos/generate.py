@@ -25,15 +25,21 @@ def protoc(*arguments: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PATH": path})
 
 
-def generate(out: Path, build: Path) -> None:
-    """Write `*_pb2*` below `out`/protos and `api.binpb` (with sources and imports) into `build`."""
+def describe(build: Path) -> FileDescriptorSet:
+    """Write the descriptor set `api.binpb` (with sources and imports) into `build`."""
     build.mkdir(exist_ok=True)
-    api, renamed = build / "api.binpb", build / "api_for_python.binpb"
+    api = build / "api.binpb"
     protoc(
         "-Iprotos", f"-I{GOOGLEAPIS}", "--include_imports", "--include_source_info",
         f"--descriptor_set_out={api}", *PROTOS,
     )  # fmt: skip
-    files = FileDescriptorSet.FromString(api.read_bytes())
+    return FileDescriptorSet.FromString(api.read_bytes())
+
+
+def generate(out: Path, build: Path) -> None:
+    """Write `*_pb2*` below `out`/protos, and `api.binpb` into `build`."""
+    files = describe(build)
+    renamed = build / "api_for_python.binpb"
     for file in files.file:
         file.name = below_protos(file.name)
         file.dependency[:] = [below_protos(name) for name in file.dependency]

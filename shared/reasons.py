@@ -130,7 +130,7 @@ class Reason(Enum):
     )
     CROSS_SITE_WRITE = Entry(
         StatusCode.PERMISSION_DENIED,
-        "A change with a session cookie came without a sign that a page of yours sent it.",
+        "A change came with a session cookie or from a page, without a sign that the page is yours.",
         "Send the header x-requested-with, call from an origin of GATEWAY_ORIGINS, or use a bearer token.",
     )
     # What is there

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
@@ -74,3 +75,12 @@ def identity(pair: Pair) -> grpc.aio.Channel:
 @pytest.fixture(scope="session")
 def tenancy(pair: Pair) -> grpc.aio.Channel:
     return pair.tenancy.channel
+
+
+@pytest.fixture
+async def nobody_throttled(pair: Pair) -> AsyncIterator[None]:
+    """All tests call from one address; what those before have used up is forgotten, and what this one does."""
+    async with await psycopg.AsyncConnection.connect(pair.identity.database_url, autocommit=True) as connection:
+        await connection.execute("DELETE FROM login_throttle")
+        yield
+        await connection.execute("DELETE FROM login_throttle")

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shared.reasons import DOMAIN, Reason
 from tenantry.gateway import descriptors
 from tenantry.gateway.apis import read_apis
+from tenantry.gateway.pages import LARGEST, PAGES, POLICY
 from tenantry.gateway.settings import GatewaySettings
 from tenantry.project import CODE
 
@@ -68,6 +69,9 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         folder=str(folder),
         pair=PAIR,
         addresses={"identity": settings.identity, "tenancy": settings.tenancy},
+        pages=PAGES,
+        page_policy=POLICY,
+        largest_page=LARGEST,
         apis=apis,
         api_routes=routes,
         origins=[*settings.own_origins, *settings.origins],
@@ -75,7 +79,7 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         private_key=str(settings.private_key or ""),
         over_tls=settings.over_tls,
         trusted_hops=settings.trusted_hops,
-        cookie_pattern=rf"(.*; ?)?(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
+        cookie_pattern=rf"(.*[;,])?\s*(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
         stripped_headers=STRIPPED,
         most_calls=MOST_CALLS,
         overloaded=as_json(Reason.OVERLOADED),

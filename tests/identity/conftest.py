@@ -40,12 +40,6 @@ def mailbox(pair: Pair) -> Mailbox:
     return Mailbox(pair.mail_folder)
 
 
-@pytest.fixture
-async def nobody_throttled(rows: Rows) -> None:
-    """All tests call from one address; what those before have used up is forgotten."""
-    await rows.execute("DELETE FROM login_throttle")
-
-
 async def validate(sessions: SessionServiceStub, *questions: str) -> list[str]:
     """For each token the id of its session, or the reason why there is none."""
     request = BatchValidateSessionsRequest(tokens=questions)

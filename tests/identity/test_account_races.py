@@ -22,8 +22,8 @@ from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import outcome
 from tests.identity.accounts import DELETE, PASSWORD, created
 from tests.identity.conftest import Rows, validate
+from tests.rounds import ROUNDS
 
-ROUNDS = 300
 T = TypeVar("T")
 
 

@@ -25,9 +25,9 @@ from tests.identity.sign_ins import (
     taken,
     use_up,
 )
+from tests.rounds import ROUNDS
 
 RIGHT = pb.RefreshSessionRequest(password=PASSWORD)
-ROUNDS = 300
 
 
 def bearer(token: str) -> Metadata:

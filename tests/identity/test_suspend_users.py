@@ -20,8 +20,8 @@ from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import fails, outcome
 from tests.identity.accounts import DELETE, audit_of, events_of, get
 from tests.identity.conftest import Rows, validate
+from tests.rounds import ROUNDS
 
-ROUNDS = 300
 TOKEN = """INSERT INTO one_time_tokens (token_id, purpose, token_hash, user_id, expire_time)
            VALUES (gen_random_uuid(), 'PASSWORD_RESET', sha256(%s), %s, now() + interval '1 hour')"""
 EXPRESS_SESSION = """INSERT INTO session (sid, sess, expire)

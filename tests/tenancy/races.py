@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import grpc
 import psycopg
-from hypothesis import settings
 from psycopg.rows import TupleRow
 
 from shared.errors import ServiceError
@@ -16,8 +15,6 @@ from shared.reasons import Reason
 from tenantry.testing.pair import Pair, Service, running_tenancy
 from tests.calls import read
 
-# Of two calls each, in every race; HYPOTHESIS_PROFILE=full has the number that the rules were tried with.
-ROUNDS = 300 if settings.get_current_profile_name() == "full" else 100
 AT_ONCE = 5  # rounds of two calls: as many transactions as there are connections
 PAIRS_AT_ONCE = 15
 CONFLICT = Reason.CONFLICT.name  # to try again

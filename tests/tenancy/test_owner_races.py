@@ -19,7 +19,8 @@ from tenancy_service import departures
 from tenancy_service.constraint_errors import CONSTRAINT_ERRORS
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
-from tests.tenancy.races import PAIRS_AT_ONCE, ROUNDS, check, organizations, race, roomy_tenancy, rows
+from tests.rounds import ROUNDS
+from tests.tenancy.races import PAIRS_AT_ONCE, check, organizations, race, roomy_tenancy, rows
 from tests.tenancy.rpcs import call
 
 DELETION = "deletion of the user"

@@ -15,8 +15,8 @@ from protos.tenancy.v1.roles_pb2 import OrgRole
 from shared import one_time
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
+from tests.rounds import ROUNDS
 from tests.tenancy.races import (
-    ROUNDS,
     by_first,
     check,
     execute,

@@ -22,34 +22,49 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from protos.identity.v1 import sessions_pb2 as protos_dot_identity_dot_v1_dot_sessions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$protos/identity/v1/credentials.proto\x12\x0bidentity.v1\x1a!protos/identity/v1/sessions.proto\"T\n\x1dStartEmailVerificationRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\" \n\x1eStartEmailVerificationResponse\"P\n\x19StartPasswordResetRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x1c\n\x1aStartPasswordResetResponse\"t\n\x1a\x46inishPasswordResetRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12!\n\x0cnew_password\x18\x02 \x01(\tR\x0bnewPassword\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x1d\n\x1b\x46inishPasswordResetResponse\"e\n\x15\x43hangePasswordRequest\x12)\n\x10\x63urrent_password\x18\x01 \x01(\tR\x0f\x63urrentPassword\x12!\n\x0cnew_password\x18\x02 \x01(\tR\x0bnewPassword\"^\n\x16\x43hangePasswordResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"P\n\x12\x43hangeEmailRequest\x12\x1b\n\tnew_email\x18\x01 \x01(\tR\x08newEmail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x15\n\x13\x43hangeEmailResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$protos/identity/v1/credentials.proto\x12\x0bidentity.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a!protos/identity/v1/sessions.proto\"Z\n\x1dStartEmailVerificationRequest\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05\x65mail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\" \n\x1eStartEmailVerificationResponse\"V\n\x19StartPasswordResetRequest\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05\x65mail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x1c\n\x1aStartPasswordResetResponse\"\x80\x01\n\x1a\x46inishPasswordResetRequest\x12\x1a\n\x05token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05token\x12\'\n\x0cnew_password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0bnewPassword\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x1d\n\x1b\x46inishPasswordResetResponse\"q\n\x15\x43hangePasswordRequest\x12/\n\x10\x63urrent_password\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x0f\x63urrentPassword\x12\'\n\x0cnew_password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0bnewPassword\"^\n\x16\x43hangePasswordResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"V\n\x12\x43hangeEmailRequest\x12!\n\tnew_email\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x08newEmail\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x15\n\x13\x43hangeEmailResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.identity.v1.credentials_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTEMAILVERIFICATIONREQUEST']._serialized_start=88
-  _globals['_STARTEMAILVERIFICATIONREQUEST']._serialized_end=172
-  _globals['_STARTEMAILVERIFICATIONRESPONSE']._serialized_start=174
-  _globals['_STARTEMAILVERIFICATIONRESPONSE']._serialized_end=206
-  _globals['_STARTPASSWORDRESETREQUEST']._serialized_start=208
-  _globals['_STARTPASSWORDRESETREQUEST']._serialized_end=288
-  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_start=290
-  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_end=318
-  _globals['_FINISHPASSWORDRESETREQUEST']._serialized_start=320
-  _globals['_FINISHPASSWORDRESETREQUEST']._serialized_end=436
-  _globals['_FINISHPASSWORDRESETRESPONSE']._serialized_start=438
-  _globals['_FINISHPASSWORDRESETRESPONSE']._serialized_end=467
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=469
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=570
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=572
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=666
-  _globals['_CHANGEEMAILREQUEST']._serialized_start=668
-  _globals['_CHANGEEMAILREQUEST']._serialized_end=748
-  _globals['_CHANGEEMAILRESPONSE']._serialized_start=750
-  _globals['_CHANGEEMAILRESPONSE']._serialized_end=771
+  _globals['_STARTEMAILVERIFICATIONREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_STARTEMAILVERIFICATIONREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002'
+  _globals['_STARTPASSWORDRESETREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_STARTPASSWORDRESETREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHPASSWORDRESETREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_FINISHPASSWORDRESETREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHPASSWORDRESETREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_FINISHPASSWORDRESETREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\342A\001\002'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\342A\001\002'
+  _globals['_CHANGEEMAILREQUEST'].fields_by_name['new_email']._loaded_options = None
+  _globals['_CHANGEEMAILREQUEST'].fields_by_name['new_email']._serialized_options = b'\342A\001\002'
+  _globals['_STARTEMAILVERIFICATIONREQUEST']._serialized_start=121
+  _globals['_STARTEMAILVERIFICATIONREQUEST']._serialized_end=211
+  _globals['_STARTEMAILVERIFICATIONRESPONSE']._serialized_start=213
+  _globals['_STARTEMAILVERIFICATIONRESPONSE']._serialized_end=245
+  _globals['_STARTPASSWORDRESETREQUEST']._serialized_start=247
+  _globals['_STARTPASSWORDRESETREQUEST']._serialized_end=333
+  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_start=335
+  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_end=363
+  _globals['_FINISHPASSWORDRESETREQUEST']._serialized_start=366
+  _globals['_FINISHPASSWORDRESETREQUEST']._serialized_end=494
+  _globals['_FINISHPASSWORDRESETRESPONSE']._serialized_start=496
+  _globals['_FINISHPASSWORDRESETRESPONSE']._serialized_end=525
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=527
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=640
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=642
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=736
+  _globals['_CHANGEEMAILREQUEST']._serialized_start=738
+  _globals['_CHANGEEMAILREQUEST']._serialized_end=824
+  _globals['_CHANGEEMAILRESPONSE']._serialized_start=826
+  _globals['_CHANGEEMAILRESPONSE']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

@@ -23,15 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/identity/v1/factors.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\"\x13\n\x11\x45nrollTotpRequest\"d\n\x12\x45nrollTotpResponse\x12\x16\n\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1f\n\x0botpauth_uri\x18\x02 \x01(\tR\notpauthUri\x12\x15\n\x06qr_png\x18\x03 \x01(\x0cR\x05qrPng\"(\n\x12\x43onfirmTotpRequest\x12\x12\n\x04\x63ode\x18\x01 \x01(\tR\x04\x63ode\"<\n\x13\x43onfirmTotpResponse\x12%\n\x0erecovery_codes\x18\x01 \x03(\tR\rrecoveryCodes\"K\n\x11RemoveTotpRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x14\n\x12RemoveTotpResponse\" \n\x1eRegenerateRecoveryCodesRequest\"H\n\x1fRegenerateRecoveryCodesResponse\x12%\n\x0erecovery_codes\x18\x01 \x03(\tR\rrecoveryCodes2\x90\x04\n\rFactorService\x12p\n\nEnrollTotp\x12\x1e.identity.v1.EnrollTotpRequest\x1a\x1f.identity.v1.EnrollTotpResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/factors:enrollTotp:\x01*\x12t\n\x0b\x43onfirmTotp\x12\x1f.identity.v1.ConfirmTotpRequest\x1a .identity.v1.ConfirmTotpResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/factors:confirmTotp:\x01*\x12p\n\nRemoveTotp\x12\x1e.identity.v1.RemoveTotpRequest\x1a\x1f.identity.v1.RemoveTotpResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/factors:removeTotp:\x01*\x12\xa4\x01\n\x17RegenerateRecoveryCodes\x12+.identity.v1.RegenerateRecoveryCodesRequest\x1a,.identity.v1.RegenerateRecoveryCodesResponse\".\x82\xd3\xe4\x93\x02(\"#/v1/factors:regenerateRecoveryCodes:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/identity/v1/factors.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x13\n\x11\x45nrollTotpRequest\"d\n\x12\x45nrollTotpResponse\x12\x16\n\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1f\n\x0botpauth_uri\x18\x02 \x01(\tR\notpauthUri\x12\x15\n\x06qr_png\x18\x03 \x01(\x0cR\x05qrPng\".\n\x12\x43onfirmTotpRequest\x12\x18\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04\x63ode\"<\n\x13\x43onfirmTotpResponse\x12%\n\x0erecovery_codes\x18\x01 \x03(\tR\rrecoveryCodes\"K\n\x11RemoveTotpRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\x14\n\x12RemoveTotpResponse\" \n\x1eRegenerateRecoveryCodesRequest\"H\n\x1fRegenerateRecoveryCodesResponse\x12%\n\x0erecovery_codes\x18\x01 \x03(\tR\rrecoveryCodes2\x90\x04\n\rFactorService\x12p\n\nEnrollTotp\x12\x1e.identity.v1.EnrollTotpRequest\x1a\x1f.identity.v1.EnrollTotpResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/factors:enrollTotp:\x01*\x12t\n\x0b\x43onfirmTotp\x12\x1f.identity.v1.ConfirmTotpRequest\x1a .identity.v1.ConfirmTotpResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/factors:confirmTotp:\x01*\x12p\n\nRemoveTotp\x12\x1e.identity.v1.RemoveTotpRequest\x1a\x1f.identity.v1.RemoveTotpResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/factors:removeTotp:\x01*\x12\xa4\x01\n\x17RegenerateRecoveryCodes\x12+.identity.v1.RegenerateRecoveryCodesRequest\x1a,.identity.v1.RegenerateRecoveryCodesResponse\".\x82\xd3\xe4\x93\x02(\"#/v1/factors:regenerateRecoveryCodes:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.identity.v1.factors_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CONFIRMTOTPREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_CONFIRMTOTPREQUEST'].fields_by_name['code']._serialized_options = b'\342A\001\002'
   _globals['_FACTORSERVICE'].methods_by_name['EnrollTotp']._loaded_options = None
   _globals['_FACTORSERVICE'].methods_by_name['EnrollTotp']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/factors:enrollTotp:\001*'
   _globals['_FACTORSERVICE'].methods_by_name['ConfirmTotp']._loaded_options = None
@@ -40,22 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FACTORSERVICE'].methods_by_name['RemoveTotp']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/factors:removeTotp:\001*'
   _globals['_FACTORSERVICE'].methods_by_name['RegenerateRecoveryCodes']._loaded_options = None
   _globals['_FACTORSERVICE'].methods_by_name['RegenerateRecoveryCodes']._serialized_options = b'\202\323\344\223\002(\"#/v1/factors:regenerateRecoveryCodes:\001*'
-  _globals['_ENROLLTOTPREQUEST']._serialized_start=79
-  _globals['_ENROLLTOTPREQUEST']._serialized_end=98
-  _globals['_ENROLLTOTPRESPONSE']._serialized_start=100
-  _globals['_ENROLLTOTPRESPONSE']._serialized_end=200
-  _globals['_CONFIRMTOTPREQUEST']._serialized_start=202
-  _globals['_CONFIRMTOTPREQUEST']._serialized_end=242
-  _globals['_CONFIRMTOTPRESPONSE']._serialized_start=244
-  _globals['_CONFIRMTOTPRESPONSE']._serialized_end=304
-  _globals['_REMOVETOTPREQUEST']._serialized_start=306
-  _globals['_REMOVETOTPREQUEST']._serialized_end=381
-  _globals['_REMOVETOTPRESPONSE']._serialized_start=383
-  _globals['_REMOVETOTPRESPONSE']._serialized_end=403
-  _globals['_REGENERATERECOVERYCODESREQUEST']._serialized_start=405
-  _globals['_REGENERATERECOVERYCODESREQUEST']._serialized_end=437
-  _globals['_REGENERATERECOVERYCODESRESPONSE']._serialized_start=439
-  _globals['_REGENERATERECOVERYCODESRESPONSE']._serialized_end=511
-  _globals['_FACTORSERVICE']._serialized_start=514
-  _globals['_FACTORSERVICE']._serialized_end=1042
+  _globals['_ENROLLTOTPREQUEST']._serialized_start=112
+  _globals['_ENROLLTOTPREQUEST']._serialized_end=131
+  _globals['_ENROLLTOTPRESPONSE']._serialized_start=133
+  _globals['_ENROLLTOTPRESPONSE']._serialized_end=233
+  _globals['_CONFIRMTOTPREQUEST']._serialized_start=235
+  _globals['_CONFIRMTOTPREQUEST']._serialized_end=281
+  _globals['_CONFIRMTOTPRESPONSE']._serialized_start=283
+  _globals['_CONFIRMTOTPRESPONSE']._serialized_end=343
+  _globals['_REMOVETOTPREQUEST']._serialized_start=345
+  _globals['_REMOVETOTPREQUEST']._serialized_end=420
+  _globals['_REMOVETOTPRESPONSE']._serialized_start=422
+  _globals['_REMOVETOTPRESPONSE']._serialized_end=442
+  _globals['_REGENERATERECOVERYCODESREQUEST']._serialized_start=444
+  _globals['_REGENERATERECOVERYCODESREQUEST']._serialized_end=476
+  _globals['_REGENERATERECOVERYCODESRESPONSE']._serialized_start=478
+  _globals['_REGENERATERECOVERYCODESRESPONSE']._serialized_end=550
+  _globals['_FACTORSERVICE']._serialized_start=553
+  _globals['_FACTORSERVICE']._serialized_end=1081
 # @@protoc_insertion_point(module_scope)

@@ -23,72 +23,75 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/identity/v1/sessions.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x03\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12@\n\x0elast_seen_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0clastSeenTime\x12\x37\n\tauth_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x61uthTime\x12\x0e\n\x02ip\x18\x07 \x01(\tR\x02ip\x12\x1d\n\nuser_agent\x18\x08 \x01(\tR\tuserAgent\x12\x10\n\x03\x61mr\x18\t \x03(\tR\x03\x61mr\x12\x1f\n\x0b\x64\x65vice_name\x18\n \x01(\tR\ndeviceName\"\xc9\x01\n\x14\x43reateSessionRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1a\n\x08password\x18\x02 \x01(\tR\x08password\x12\'\n\x0f\x63hallenge_token\x18\x03 \x01(\tR\x0e\x63hallengeToken\x12\x12\n\x04\x63ode\x18\x04 \x01(\tR\x04\x63ode\x12!\n\x0c\x64\x65vice_token\x18\x05 \x01(\tR\x0b\x64\x65viceToken\x12\x1f\n\x0b\x64\x65vice_name\x18\x06 \x01(\tR\ndeviceName\"\xc2\x01\n\x15\x43reateSessionResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\x12@\n\tchallenge\x18\x03 \x01(\x0b\x32\".identity.v1.SecondFactorChallengeR\tchallenge\x12!\n\x0c\x64\x65vice_token\x18\x04 \x01(\tR\x0b\x64\x65viceToken\"}\n\x15SecondFactorChallenge\x12\'\n\x0f\x63hallenge_token\x18\x01 \x01(\tR\x0e\x63hallengeToken\x12;\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"G\n\x15RefreshSessionRequest\x12\x1a\n\x08password\x18\x01 \x01(\tR\x08password\x12\x12\n\x04\x63ode\x18\x02 \x01(\tR\x04\x63ode\"^\n\x16RefreshSessionResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\".\n\x16ValidateSessionRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\"I\n\x17ValidateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"d\n\x1c\x42\x61tchValidateSessionsRequest\x12\x16\n\x06tokens\x18\x01 \x03(\tR\x06tokens\x12,\n\x04view\x18\x02 \x01(\x0e\x32\x18.identity.v1.SessionViewR\x04view\"p\n\rSessionResult\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionH\x00R\x07session\x12#\n\x0c\x65rror_reason\x18\x02 \x01(\tH\x00R\x0b\x65rrorReasonB\x08\n\x06result\"U\n\x1d\x42\x61tchValidateSessionsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.identity.v1.SessionResultR\x07results\"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"j\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\"p\n\x14ListSessionsResponse\x12\x30\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.identity.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"m\n\x14RevokeSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x17\n\x15RevokeSessionResponse\";\n\x1aRevokeOtherSessionsRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\"B\n\x1bRevokeOtherSessionsResponse\x12#\n\rrevoked_count\x18\x01 \x01(\x05R\x0crevokedCount\"S\n\x19RevokeUserSessionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"A\n\x1aRevokeUserSessionsResponse\x12#\n\rrevoked_count\x18\x01 \x01(\x05R\x0crevokedCount*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02\x32\x98\x08\n\x0eSessionService\x12o\n\rCreateSession\x12!.identity.v1.CreateSessionRequest\x1a\".identity.v1.CreateSessionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12z\n\x0eRefreshSession\x12\".identity.v1.RefreshSessionRequest\x1a#.identity.v1.RefreshSessionResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12\\\n\x0fValidateSession\x12#.identity.v1.ValidateSessionRequest\x1a$.identity.v1.ValidateSessionResponse\x12n\n\x15\x42\x61tchValidateSessions\x12).identity.v1.BatchValidateSessionsRequest\x1a*.identity.v1.BatchValidateSessionsResponse\x12p\n\nGetSession\x12\x1e.identity.v1.GetSessionRequest\x1a\x1f.identity.v1.GetSessionResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/sessions/{session_id}\x12i\n\x0cListSessions\x12 .identity.v1.ListSessionsRequest\x1a!.identity.v1.ListSessionsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/sessions\x12v\n\rRevokeSession\x12!.identity.v1.RevokeSessionRequest\x1a\".identity.v1.RevokeSessionResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/sessions:revoke:\x01*\x12\x8e\x01\n\x13RevokeOtherSessions\x12\'.identity.v1.RevokeOtherSessionsRequest\x1a(.identity.v1.RevokeOtherSessionsResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/sessions:revokeOthers:\x01*\x12\x65\n\x12RevokeUserSessions\x12&.identity.v1.RevokeUserSessionsRequest\x1a\'.identity.v1.RevokeUserSessionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/identity/v1/sessions.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x03\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12;\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12@\n\x0elast_seen_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0clastSeenTime\x12\x37\n\tauth_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x61uthTime\x12\x0e\n\x02ip\x18\x07 \x01(\tR\x02ip\x12\x1d\n\nuser_agent\x18\x08 \x01(\tR\tuserAgent\x12\x10\n\x03\x61mr\x18\t \x03(\tR\x03\x61mr\x12\x1f\n\x0b\x64\x65vice_name\x18\n \x01(\tR\ndeviceName\"\xc9\x01\n\x14\x43reateSessionRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1a\n\x08password\x18\x02 \x01(\tR\x08password\x12\'\n\x0f\x63hallenge_token\x18\x03 \x01(\tR\x0e\x63hallengeToken\x12\x12\n\x04\x63ode\x18\x04 \x01(\tR\x04\x63ode\x12!\n\x0c\x64\x65vice_token\x18\x05 \x01(\tR\x0b\x64\x65viceToken\x12\x1f\n\x0b\x64\x65vice_name\x18\x06 \x01(\tR\ndeviceName\"\xc2\x01\n\x15\x43reateSessionResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\x12@\n\tchallenge\x18\x03 \x01(\x0b\x32\".identity.v1.SecondFactorChallengeR\tchallenge\x12!\n\x0c\x64\x65vice_token\x18\x04 \x01(\tR\x0b\x64\x65viceToken\"}\n\x15SecondFactorChallenge\x12\'\n\x0f\x63hallenge_token\x18\x01 \x01(\tR\x0e\x63hallengeToken\x12;\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"M\n\x15RefreshSessionRequest\x12 \n\x08password\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x08password\x12\x12\n\x04\x63ode\x18\x02 \x01(\tR\x04\x63ode\"^\n\x16RefreshSessionResponse\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\".\n\x16ValidateSessionRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\"I\n\x17ValidateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"d\n\x1c\x42\x61tchValidateSessionsRequest\x12\x16\n\x06tokens\x18\x01 \x03(\tR\x06tokens\x12,\n\x04view\x18\x02 \x01(\x0e\x32\x18.identity.v1.SessionViewR\x04view\"p\n\rSessionResult\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionH\x00R\x07session\x12#\n\x0c\x65rror_reason\x18\x02 \x01(\tH\x00R\x0b\x65rrorReasonB\x08\n\x06result\"U\n\x1d\x42\x61tchValidateSessionsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.identity.v1.SessionResultR\x07results\"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x14.identity.v1.SessionR\x07session\"j\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\"p\n\x14ListSessionsResponse\x12\x30\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.identity.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"m\n\x14RevokeSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x17\n\x15RevokeSessionResponse\";\n\x1aRevokeOtherSessionsRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\"B\n\x1bRevokeOtherSessionsResponse\x12#\n\rrevoked_count\x18\x01 \x01(\x05R\x0crevokedCount\"S\n\x19RevokeUserSessionsRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"A\n\x1aRevokeUserSessionsResponse\x12#\n\rrevoked_count\x18\x01 \x01(\x05R\x0crevokedCount*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02\x32\xb1\x08\n\x0eSessionService\x12o\n\rCreateSession\x12!.identity.v1.CreateSessionRequest\x1a\".identity.v1.CreateSessionResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sessions:\x01*\x12z\n\x0eRefreshSession\x12\".identity.v1.RefreshSessionRequest\x1a#.identity.v1.RefreshSessionResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/sessions:refresh:\x01*\x12\\\n\x0fValidateSession\x12#.identity.v1.ValidateSessionRequest\x1a$.identity.v1.ValidateSessionResponse\x12n\n\x15\x42\x61tchValidateSessions\x12).identity.v1.BatchValidateSessionsRequest\x1a*.identity.v1.BatchValidateSessionsResponse\x12\x88\x01\n\nGetSession\x12\x1e.identity.v1.GetSessionRequest\x1a\x1f.identity.v1.GetSessionResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x19/v1/sessions/{session_id}Z\x16\x12\x14/v1/sessions/current\x12i\n\x0cListSessions\x12 .identity.v1.ListSessionsRequest\x1a!.identity.v1.ListSessionsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/sessions\x12v\n\rRevokeSession\x12!.identity.v1.RevokeSessionRequest\x1a\".identity.v1.RevokeSessionResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/sessions:revoke:\x01*\x12\x8e\x01\n\x13RevokeOtherSessions\x12\'.identity.v1.RevokeOtherSessionsRequest\x1a(.identity.v1.RevokeOtherSessionsResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/sessions:revokeOthers:\x01*\x12\x65\n\x12RevokeUserSessions\x12&.identity.v1.RevokeUserSessionsRequest\x1a\'.identity.v1.RevokeUserSessionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.identity.v1.sessions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REFRESHSESSIONREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_REFRESHSESSIONREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002'
   _globals['_SESSIONSERVICE'].methods_by_name['CreateSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['CreateSession']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/sessions:\001*'
   _globals['_SESSIONSERVICE'].methods_by_name['RefreshSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['RefreshSession']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/sessions:refresh:\001*'
   _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._loaded_options = None
-  _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/sessions/{session_id}'
+  _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._serialized_options = b'\202\323\344\223\0023\022\031/v1/sessions/{session_id}Z\026\022\024/v1/sessions/current'
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/sessions'
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeSession']._serialized_options = b'\202\323\344\223\002\030\"\023/v1/sessions:revoke:\001*'
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeOtherSessions']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['RevokeOtherSessions']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/sessions:revokeOthers:\001*'
-  _globals['_SESSIONVIEW']._serialized_start=2408
-  _globals['_SESSIONVIEW']._serialized_end=2498
-  _globals['_SESSION']._serialized_start=114
-  _globals['_SESSION']._serialized_end=522
-  _globals['_CREATESESSIONREQUEST']._serialized_start=525
-  _globals['_CREATESESSIONREQUEST']._serialized_end=726
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=729
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=923
-  _globals['_SECONDFACTORCHALLENGE']._serialized_start=925
-  _globals['_SECONDFACTORCHALLENGE']._serialized_end=1050
-  _globals['_REFRESHSESSIONREQUEST']._serialized_start=1052
-  _globals['_REFRESHSESSIONREQUEST']._serialized_end=1123
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=1125
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=1219
-  _globals['_VALIDATESESSIONREQUEST']._serialized_start=1221
-  _globals['_VALIDATESESSIONREQUEST']._serialized_end=1267
-  _globals['_VALIDATESESSIONRESPONSE']._serialized_start=1269
-  _globals['_VALIDATESESSIONRESPONSE']._serialized_end=1342
-  _globals['_BATCHVALIDATESESSIONSREQUEST']._serialized_start=1344
-  _globals['_BATCHVALIDATESESSIONSREQUEST']._serialized_end=1444
-  _globals['_SESSIONRESULT']._serialized_start=1446
-  _globals['_SESSIONRESULT']._serialized_end=1558
-  _globals['_BATCHVALIDATESESSIONSRESPONSE']._serialized_start=1560
-  _globals['_BATCHVALIDATESESSIONSRESPONSE']._serialized_end=1645
-  _globals['_GETSESSIONREQUEST']._serialized_start=1647
-  _globals['_GETSESSIONREQUEST']._serialized_end=1697
-  _globals['_GETSESSIONRESPONSE']._serialized_start=1699
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1767
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1769
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1875
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1877
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1989
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=1991
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=2100
-  _globals['_REVOKESESSIONRESPONSE']._serialized_start=2102
-  _globals['_REVOKESESSIONRESPONSE']._serialized_end=2125
-  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_start=2127
-  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_end=2186
-  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_start=2188
-  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_end=2254
-  _globals['_REVOKEUSERSESSIONSREQUEST']._serialized_start=2256
-  _globals['_REVOKEUSERSESSIONSREQUEST']._serialized_end=2339
-  _globals['_REVOKEUSERSESSIONSRESPONSE']._serialized_start=2341
-  _globals['_REVOKEUSERSESSIONSRESPONSE']._serialized_end=2406
-  _globals['_SESSIONSERVICE']._serialized_start=2501
-  _globals['_SESSIONSERVICE']._serialized_end=3549
+  _globals['_SESSIONVIEW']._serialized_start=2447
+  _globals['_SESSIONVIEW']._serialized_end=2537
+  _globals['_SESSION']._serialized_start=147
+  _globals['_SESSION']._serialized_end=555
+  _globals['_CREATESESSIONREQUEST']._serialized_start=558
+  _globals['_CREATESESSIONREQUEST']._serialized_end=759
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=762
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=956
+  _globals['_SECONDFACTORCHALLENGE']._serialized_start=958
+  _globals['_SECONDFACTORCHALLENGE']._serialized_end=1083
+  _globals['_REFRESHSESSIONREQUEST']._serialized_start=1085
+  _globals['_REFRESHSESSIONREQUEST']._serialized_end=1162
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=1164
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=1258
+  _globals['_VALIDATESESSIONREQUEST']._serialized_start=1260
+  _globals['_VALIDATESESSIONREQUEST']._serialized_end=1306
+  _globals['_VALIDATESESSIONRESPONSE']._serialized_start=1308
+  _globals['_VALIDATESESSIONRESPONSE']._serialized_end=1381
+  _globals['_BATCHVALIDATESESSIONSREQUEST']._serialized_start=1383
+  _globals['_BATCHVALIDATESESSIONSREQUEST']._serialized_end=1483
+  _globals['_SESSIONRESULT']._serialized_start=1485
+  _globals['_SESSIONRESULT']._serialized_end=1597
+  _globals['_BATCHVALIDATESESSIONSRESPONSE']._serialized_start=1599
+  _globals['_BATCHVALIDATESESSIONSRESPONSE']._serialized_end=1684
+  _globals['_GETSESSIONREQUEST']._serialized_start=1686
+  _globals['_GETSESSIONREQUEST']._serialized_end=1736
+  _globals['_GETSESSIONRESPONSE']._serialized_start=1738
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1806
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1808
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1914
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1916
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2028
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=2030
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=2139
+  _globals['_REVOKESESSIONRESPONSE']._serialized_start=2141
+  _globals['_REVOKESESSIONRESPONSE']._serialized_end=2164
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_start=2166
+  _globals['_REVOKEOTHERSESSIONSREQUEST']._serialized_end=2225
+  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_start=2227
+  _globals['_REVOKEOTHERSESSIONSRESPONSE']._serialized_end=2293
+  _globals['_REVOKEUSERSESSIONSREQUEST']._serialized_start=2295
+  _globals['_REVOKEUSERSESSIONSREQUEST']._serialized_end=2378
+  _globals['_REVOKEUSERSESSIONSRESPONSE']._serialized_start=2380
+  _globals['_REVOKEUSERSESSIONSRESPONSE']._serialized_end=2445
+  _globals['_SESSIONSERVICE']._serialized_start=2540
+  _globals['_SESSIONSERVICE']._serialized_end=3613
 # @@protoc_insertion_point(module_scope)

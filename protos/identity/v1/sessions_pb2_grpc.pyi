@@ -40,7 +40,7 @@ class SessionServiceStub:
     A token that is not valid is that result's error_reason and spoils nothing. Services only.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.GetSessionRequest, _sessions_pb2.GetSessionResponse]
-    """Reads one of the caller's own sessions."""
+    """Reads one of the caller's own sessions. Errors: SESSION_NOT_FOUND."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_sessions_pb2.ListSessionsRequest, _sessions_pb2.ListSessionsResponse]
     """Lists the caller's own valid sessions, newest first; a service names the `user_id`."""
     RevokeSession: _aio.UnaryUnaryMultiCallable[_sessions_pb2.RevokeSessionRequest, _sessions_pb2.RevokeSessionResponse]
@@ -109,7 +109,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sessions_pb2.GetSessionRequest,
         context: _aio.ServicerContext[_sessions_pb2.GetSessionRequest, _abc.Awaitable[_sessions_pb2.GetSessionResponse]],
     ) -> _abc.Awaitable[_sessions_pb2.GetSessionResponse]:
-        """Reads one of the caller's own sessions."""
+        """Reads one of the caller's own sessions. Errors: SESSION_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListSessions(

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -30,13 +31,37 @@ from protos.identity.v1 import credentials_pb2 as protos_dot_identity_dot_v1_dot
 from protos.identity.v1 import user_imports_pb2 as protos_dot_identity_dot_v1_dot_user__imports__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/identity/v1/users.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$protos/identity/v1/credentials.proto\x1a%protos/identity/v1/user_imports.proto\"\xab\x05\n\x04User\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x14\n\x05\x65mail\x18\x02 \x01(\tR\x05\x65mail\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12,\n\x05state\x18\x04 \x01(\x0e\x32\x16.identity.v1.UserStateR\x05state\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x1f\n\x0b\x65xternal_id\x18\x08 \x01(\tR\nexternalId\x12J\n\x13\x65mail_verified_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11\x65mailVerifiedTime\x12@\n\x0fpublic_metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12*\n\x11has_second_factor\x18\x0c \x01(\x08R\x0fhasSecondFactor\x12;\n\x0b\x64\x65lete_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x39\n\npurge_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tpurgeTime\"\x83\x01\n\rSignUpRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1a\n\x08password\x18\x02 \x01(\tR\x08password\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"\x10\n\x0eSignUpResponse\"U\n\x1e\x46inishEmailVerificationRequest\x12\x14\n\x05token\x18\x01 \x01(\tR\x05token\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"H\n\x1f\x46inishEmailVerificationResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\")\n\x0eGetUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\"8\n\x0fGetUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"\x96\x01\n\x11UpdateUserRequest\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\";\n\x12UpdateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"_\n\x11\x44\x65leteUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\";\n\x12\x44\x65leteUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"M\n\x13UndeleteUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"=\n\x14UndeleteUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"\xd5\x02\n\x11\x43reateUserRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1a\n\x08password\x18\x02 \x01(\tR\x08password\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1f\n\x0b\x65xternal_id\x18\x04 \x01(\tR\nexternalId\x12%\n\x0e\x65mail_verified\x18\x05 \x01(\x08R\remailVerified\x12@\n\x0fpublic_metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestId\";\n\x12\x43reateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"d\n\x12ImportUsersRequest\x12/\n\x05users\x18\x01 \x03(\x0b\x32\x19.identity.v1.ImportedUserR\x05users\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"J\n\x13ImportUsersResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\x19.identity.v1.ImportResultR\x07results\"1\n\x14\x42\x61tchGetUsersRequest\x12\x19\n\x08user_ids\x18\x01 \x03(\tR\x07userIds\"@\n\x15\x42\x61tchGetUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x11.identity.v1.UserR\x05users\"\x89\x01\n\x10ListUsersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x03 \x01(\tR\x06\x66ilter\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\"d\n\x11ListUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x11.identity.v1.UserR\x05users\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"U\n\x11LookUpUserRequest\x12\x16\n\x05\x65mail\x18\x01 \x01(\tH\x00R\x05\x65mail\x12!\n\x0b\x65xternal_id\x18\x02 \x01(\tH\x00R\nexternalIdB\x05\n\x03key\";\n\x12LookUpUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"`\n\x12SuspendUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"<\n\x13SuspendUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"c\n\x15ReactivateUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"?\n\x16ReactivateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user*p\n\tUserState\x12\x1a\n\x16USER_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11USER_STATE_ACTIVE\x10\x01\x12\x18\n\x14USER_STATE_SUSPENDED\x10\x02\x12\x16\n\x12USER_STATE_DELETED\x10\x03\x32\xa9\x0f\n\x0bUserService\x12^\n\x06SignUp\x12\x1a.identity.v1.SignUpRequest\x1a\x1b.identity.v1.SignUpResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/users:signUp:\x01*\x12\x9e\x01\n\x16StartEmailVerification\x12*.identity.v1.StartEmailVerificationRequest\x1a+.identity.v1.StartEmailVerificationResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/users:startEmailVerification:\x01*\x12\xa2\x01\n\x17\x46inishEmailVerification\x12+.identity.v1.FinishEmailVerificationRequest\x1a,.identity.v1.FinishEmailVerificationResponse\",\x82\xd3\xe4\x93\x02&\"!/v1/users:finishEmailVerification:\x01*\x12\x8e\x01\n\x12StartPasswordReset\x12&.identity.v1.StartPasswordResetRequest\x1a\'.identity.v1.StartPasswordResetResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/users:startPasswordReset:\x01*\x12\x92\x01\n\x13\x46inishPasswordReset\x12\'.identity.v1.FinishPasswordResetRequest\x1a(.identity.v1.FinishPasswordResetResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1d/v1/users:finishPasswordReset:\x01*\x12~\n\x0e\x43hangePassword\x12\".identity.v1.ChangePasswordRequest\x1a#.identity.v1.ChangePasswordResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/users:changePassword:\x01*\x12r\n\x0b\x43hangeEmail\x12\x1f.identity.v1.ChangeEmailRequest\x1a .identity.v1.ChangeEmailResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/users:changeEmail:\x01*\x12\x61\n\x07GetUser\x12\x1b.identity.v1.GetUserRequest\x1a\x1c.identity.v1.GetUserResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/users/{user_id}\x12u\n\nUpdateUser\x12\x1e.identity.v1.UpdateUserRequest\x1a\x1f.identity.v1.UpdateUserResponse\"&\x82\xd3\xe4\x93\x02 2\x18/v1/users/{user.user_id}:\x04user\x12j\n\nDeleteUser\x12\x1e.identity.v1.DeleteUserRequest\x1a\x1f.identity.v1.DeleteUserResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/users/{user_id}\x12S\n\x0cUndeleteUser\x12 .identity.v1.UndeleteUserRequest\x1a!.identity.v1.UndeleteUserResponse\x12M\n\nCreateUser\x12\x1e.identity.v1.CreateUserRequest\x1a\x1f.identity.v1.CreateUserResponse\x12P\n\x0bImportUsers\x12\x1f.identity.v1.ImportUsersRequest\x1a .identity.v1.ImportUsersResponse\x12V\n\rBatchGetUsers\x12!.identity.v1.BatchGetUsersRequest\x1a\".identity.v1.BatchGetUsersResponse\x12J\n\tListUsers\x12\x1d.identity.v1.ListUsersRequest\x1a\x1e.identity.v1.ListUsersResponse\x12M\n\nLookUpUser\x12\x1e.identity.v1.LookUpUserRequest\x1a\x1f.identity.v1.LookUpUserResponse\x12P\n\x0bSuspendUser\x12\x1f.identity.v1.SuspendUserRequest\x1a .identity.v1.SuspendUserResponse\x12Y\n\x0eReactivateUser\x12\".identity.v1.ReactivateUserRequest\x1a#.identity.v1.ReactivateUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/identity/v1/users.proto\x12\x0bidentity.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$protos/identity/v1/credentials.proto\x1a%protos/identity/v1/user_imports.proto\"\xe1\x05\n\x04User\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x06userId\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x65mail\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32\x16.identity.v1.UserStateB\x04\xe2\x41\x01\x03R\x05state\x12\x41\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x1f\n\x0b\x65xternal_id\x18\x08 \x01(\tR\nexternalId\x12P\n\x13\x65mail_verified_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x11\x65mailVerifiedTime\x12@\n\x0fpublic_metadata\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12\x30\n\x11has_second_factor\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03R\x0fhasSecondFactor\x12\x41\n\x0b\x64\x65lete_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTime\x12?\n\npurge_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tpurgeTime\"\x8f\x01\n\rSignUpRequest\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05\x65mail\x12 \n\x08password\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x08password\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"\x10\n\x0eSignUpResponse\"[\n\x1e\x46inishEmailVerificationRequest\x12\x1a\n\x05token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05token\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"H\n\x1f\x46inishEmailVerificationResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\")\n\x0eGetUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\"8\n\x0fGetUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"\x96\x01\n\x11UpdateUserRequest\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\";\n\x12UpdateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"_\n\x11\x44\x65leteUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\";\n\x12\x44\x65leteUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"M\n\x13UndeleteUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"=\n\x14UndeleteUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"\xd5\x02\n\x11\x43reateUserRequest\x12\x14\n\x05\x65mail\x18\x01 \x01(\tR\x05\x65mail\x12\x1a\n\x08password\x18\x02 \x01(\tR\x08password\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1f\n\x0b\x65xternal_id\x18\x04 \x01(\tR\nexternalId\x12%\n\x0e\x65mail_verified\x18\x05 \x01(\x08R\remailVerified\x12@\n\x0fpublic_metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestId\";\n\x12\x43reateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"d\n\x12ImportUsersRequest\x12/\n\x05users\x18\x01 \x03(\x0b\x32\x19.identity.v1.ImportedUserR\x05users\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"J\n\x13ImportUsersResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\x19.identity.v1.ImportResultR\x07results\"1\n\x14\x42\x61tchGetUsersRequest\x12\x19\n\x08user_ids\x18\x01 \x03(\tR\x07userIds\"@\n\x15\x42\x61tchGetUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x11.identity.v1.UserR\x05users\"\x89\x01\n\x10ListUsersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x03 \x01(\tR\x06\x66ilter\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\"d\n\x11ListUsersResponse\x12\'\n\x05users\x18\x01 \x03(\x0b\x32\x11.identity.v1.UserR\x05users\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"U\n\x11LookUpUserRequest\x12\x16\n\x05\x65mail\x18\x01 \x01(\tH\x00R\x05\x65mail\x12!\n\x0b\x65xternal_id\x18\x02 \x01(\tH\x00R\nexternalIdB\x05\n\x03key\";\n\x12LookUpUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"`\n\x12SuspendUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"<\n\x13SuspendUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user\"c\n\x15ReactivateUserRequest\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"?\n\x16ReactivateUserResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x11.identity.v1.UserR\x04user*p\n\tUserState\x12\x1a\n\x16USER_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11USER_STATE_ACTIVE\x10\x01\x12\x18\n\x14USER_STATE_SUSPENDED\x10\x02\x12\x16\n\x12USER_STATE_DELETED\x10\x03\x32\xe0\x0f\n\x0bUserService\x12^\n\x06SignUp\x12\x1a.identity.v1.SignUpRequest\x1a\x1b.identity.v1.SignUpResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/users:signUp:\x01*\x12\x9e\x01\n\x16StartEmailVerification\x12*.identity.v1.StartEmailVerificationRequest\x1a+.identity.v1.StartEmailVerificationResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/users:startEmailVerification:\x01*\x12\xa2\x01\n\x17\x46inishEmailVerification\x12+.identity.v1.FinishEmailVerificationRequest\x1a,.identity.v1.FinishEmailVerificationResponse\",\x82\xd3\xe4\x93\x02&\"!/v1/users:finishEmailVerification:\x01*\x12\x8e\x01\n\x12StartPasswordReset\x12&.identity.v1.StartPasswordResetRequest\x1a\'.identity.v1.StartPasswordResetResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/users:startPasswordReset:\x01*\x12\x92\x01\n\x13\x46inishPasswordReset\x12\'.identity.v1.FinishPasswordResetRequest\x1a(.identity.v1.FinishPasswordResetResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1d/v1/users:finishPasswordReset:\x01*\x12~\n\x0e\x43hangePassword\x12\".identity.v1.ChangePasswordRequest\x1a#.identity.v1.ChangePasswordResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/users:changePassword:\x01*\x12r\n\x0b\x43hangeEmail\x12\x1f.identity.v1.ChangeEmailRequest\x1a .identity.v1.ChangeEmailResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/users:changeEmail:\x01*\x12q\n\x07GetUser\x12\x1b.identity.v1.GetUserRequest\x1a\x1c.identity.v1.GetUserResponse\"+\x82\xd3\xe4\x93\x02%\x12\x13/v1/users/{user_id}Z\x0e\x12\x0c/v1/users/me\x12\x8b\x01\n\nUpdateUser\x12\x1e.identity.v1.UpdateUserRequest\x1a\x1f.identity.v1.UpdateUserResponse\"<\x82\xd3\xe4\x93\x02\x36\x32\x18/v1/users/{user.user_id}:\x04userZ\x14\x32\x0c/v1/users/me:\x04user\x12z\n\nDeleteUser\x12\x1e.identity.v1.DeleteUserRequest\x1a\x1f.identity.v1.DeleteUserResponse\"+\x82\xd3\xe4\x93\x02%*\x13/v1/users/{user_id}Z\x0e*\x0c/v1/users/me\x12S\n\x0cUndeleteUser\x12 .identity.v1.UndeleteUserRequest\x1a!.identity.v1.UndeleteUserResponse\x12M\n\nCreateUser\x12\x1e.identity.v1.CreateUserRequest\x1a\x1f.identity.v1.CreateUserResponse\x12P\n\x0bImportUsers\x12\x1f.identity.v1.ImportUsersRequest\x1a .identity.v1.ImportUsersResponse\x12V\n\rBatchGetUsers\x12!.identity.v1.BatchGetUsersRequest\x1a\".identity.v1.BatchGetUsersResponse\x12J\n\tListUsers\x12\x1d.identity.v1.ListUsersRequest\x1a\x1e.identity.v1.ListUsersResponse\x12M\n\nLookUpUser\x12\x1e.identity.v1.LookUpUserRequest\x1a\x1f.identity.v1.LookUpUserResponse\x12P\n\x0bSuspendUser\x12\x1f.identity.v1.SuspendUserRequest\x1a .identity.v1.SuspendUserResponse\x12Y\n\x0eReactivateUser\x12\".identity.v1.ReactivateUserRequest\x1a#.identity.v1.ReactivateUserResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.identity.v1.users_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_USER'].fields_by_name['user_id']._loaded_options = None
+  _globals['_USER'].fields_by_name['user_id']._serialized_options = b'\342A\001\010'
+  _globals['_USER'].fields_by_name['email']._loaded_options = None
+  _globals['_USER'].fields_by_name['email']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['state']._loaded_options = None
+  _globals['_USER'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['create_time']._loaded_options = None
+  _globals['_USER'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['update_time']._loaded_options = None
+  _globals['_USER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['email_verified_time']._loaded_options = None
+  _globals['_USER'].fields_by_name['email_verified_time']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['has_second_factor']._loaded_options = None
+  _globals['_USER'].fields_by_name['has_second_factor']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['delete_time']._loaded_options = None
+  _globals['_USER'].fields_by_name['delete_time']._serialized_options = b'\342A\001\003'
+  _globals['_USER'].fields_by_name['purge_time']._loaded_options = None
+  _globals['_USER'].fields_by_name['purge_time']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNUPREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_SIGNUPREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002'
+  _globals['_SIGNUPREQUEST'].fields_by_name['password']._loaded_options = None
+  _globals['_SIGNUPREQUEST'].fields_by_name['password']._serialized_options = b'\342A\001\002'
+  _globals['_FINISHEMAILVERIFICATIONREQUEST'].fields_by_name['token']._loaded_options = None
+  _globals['_FINISHEMAILVERIFICATIONREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\002'
   _globals['_USERSERVICE'].methods_by_name['SignUp']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['SignUp']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/users:signUp:\001*'
   _globals['_USERSERVICE'].methods_by_name['StartEmailVerification']._loaded_options = None
@@ -52,67 +77,67 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['ChangeEmail']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['ChangeEmail']._serialized_options = b'\202\323\344\223\002\032\"\025/v1/users:changeEmail:\001*'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/users/{user_id}'
+  _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002%\022\023/v1/users/{user_id}Z\016\022\014/v1/users/me'
   _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\202\323\344\223\002 2\030/v1/users/{user.user_id}:\004user'
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\202\323\344\223\00262\030/v1/users/{user.user_id}:\004userZ\0242\014/v1/users/me:\004user'
   _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\202\323\344\223\002\025*\023/v1/users/{user_id}'
-  _globals['_USERSTATE']._serialized_start=3281
-  _globals['_USERSTATE']._serialized_end=3393
-  _globals['_USER']._serialized_start=252
-  _globals['_USER']._serialized_end=935
-  _globals['_SIGNUPREQUEST']._serialized_start=938
-  _globals['_SIGNUPREQUEST']._serialized_end=1069
-  _globals['_SIGNUPRESPONSE']._serialized_start=1071
-  _globals['_SIGNUPRESPONSE']._serialized_end=1087
-  _globals['_FINISHEMAILVERIFICATIONREQUEST']._serialized_start=1089
-  _globals['_FINISHEMAILVERIFICATIONREQUEST']._serialized_end=1174
-  _globals['_FINISHEMAILVERIFICATIONRESPONSE']._serialized_start=1176
-  _globals['_FINISHEMAILVERIFICATIONRESPONSE']._serialized_end=1248
-  _globals['_GETUSERREQUEST']._serialized_start=1250
-  _globals['_GETUSERREQUEST']._serialized_end=1291
-  _globals['_GETUSERRESPONSE']._serialized_start=1293
-  _globals['_GETUSERRESPONSE']._serialized_end=1349
-  _globals['_UPDATEUSERREQUEST']._serialized_start=1352
-  _globals['_UPDATEUSERREQUEST']._serialized_end=1502
-  _globals['_UPDATEUSERRESPONSE']._serialized_start=1504
-  _globals['_UPDATEUSERRESPONSE']._serialized_end=1563
-  _globals['_DELETEUSERREQUEST']._serialized_start=1565
-  _globals['_DELETEUSERREQUEST']._serialized_end=1660
-  _globals['_DELETEUSERRESPONSE']._serialized_start=1662
-  _globals['_DELETEUSERRESPONSE']._serialized_end=1721
-  _globals['_UNDELETEUSERREQUEST']._serialized_start=1723
-  _globals['_UNDELETEUSERREQUEST']._serialized_end=1800
-  _globals['_UNDELETEUSERRESPONSE']._serialized_start=1802
-  _globals['_UNDELETEUSERRESPONSE']._serialized_end=1863
-  _globals['_CREATEUSERREQUEST']._serialized_start=1866
-  _globals['_CREATEUSERREQUEST']._serialized_end=2207
-  _globals['_CREATEUSERRESPONSE']._serialized_start=2209
-  _globals['_CREATEUSERRESPONSE']._serialized_end=2268
-  _globals['_IMPORTUSERSREQUEST']._serialized_start=2270
-  _globals['_IMPORTUSERSREQUEST']._serialized_end=2370
-  _globals['_IMPORTUSERSRESPONSE']._serialized_start=2372
-  _globals['_IMPORTUSERSRESPONSE']._serialized_end=2446
-  _globals['_BATCHGETUSERSREQUEST']._serialized_start=2448
-  _globals['_BATCHGETUSERSREQUEST']._serialized_end=2497
-  _globals['_BATCHGETUSERSRESPONSE']._serialized_start=2499
-  _globals['_BATCHGETUSERSRESPONSE']._serialized_end=2563
-  _globals['_LISTUSERSREQUEST']._serialized_start=2566
-  _globals['_LISTUSERSREQUEST']._serialized_end=2703
-  _globals['_LISTUSERSRESPONSE']._serialized_start=2705
-  _globals['_LISTUSERSRESPONSE']._serialized_end=2805
-  _globals['_LOOKUPUSERREQUEST']._serialized_start=2807
-  _globals['_LOOKUPUSERREQUEST']._serialized_end=2892
-  _globals['_LOOKUPUSERRESPONSE']._serialized_start=2894
-  _globals['_LOOKUPUSERRESPONSE']._serialized_end=2953
-  _globals['_SUSPENDUSERREQUEST']._serialized_start=2955
-  _globals['_SUSPENDUSERREQUEST']._serialized_end=3051
-  _globals['_SUSPENDUSERRESPONSE']._serialized_start=3053
-  _globals['_SUSPENDUSERRESPONSE']._serialized_end=3113
-  _globals['_REACTIVATEUSERREQUEST']._serialized_start=3115
-  _globals['_REACTIVATEUSERREQUEST']._serialized_end=3214
-  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=3216
-  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=3279
-  _globals['_USERSERVICE']._serialized_start=3396
-  _globals['_USERSERVICE']._serialized_end=5357
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\202\323\344\223\002%*\023/v1/users/{user_id}Z\016*\014/v1/users/me'
+  _globals['_USERSTATE']._serialized_start=3386
+  _globals['_USERSTATE']._serialized_end=3498
+  _globals['_USER']._serialized_start=285
+  _globals['_USER']._serialized_end=1022
+  _globals['_SIGNUPREQUEST']._serialized_start=1025
+  _globals['_SIGNUPREQUEST']._serialized_end=1168
+  _globals['_SIGNUPRESPONSE']._serialized_start=1170
+  _globals['_SIGNUPRESPONSE']._serialized_end=1186
+  _globals['_FINISHEMAILVERIFICATIONREQUEST']._serialized_start=1188
+  _globals['_FINISHEMAILVERIFICATIONREQUEST']._serialized_end=1279
+  _globals['_FINISHEMAILVERIFICATIONRESPONSE']._serialized_start=1281
+  _globals['_FINISHEMAILVERIFICATIONRESPONSE']._serialized_end=1353
+  _globals['_GETUSERREQUEST']._serialized_start=1355
+  _globals['_GETUSERREQUEST']._serialized_end=1396
+  _globals['_GETUSERRESPONSE']._serialized_start=1398
+  _globals['_GETUSERRESPONSE']._serialized_end=1454
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1457
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1607
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=1609
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=1668
+  _globals['_DELETEUSERREQUEST']._serialized_start=1670
+  _globals['_DELETEUSERREQUEST']._serialized_end=1765
+  _globals['_DELETEUSERRESPONSE']._serialized_start=1767
+  _globals['_DELETEUSERRESPONSE']._serialized_end=1826
+  _globals['_UNDELETEUSERREQUEST']._serialized_start=1828
+  _globals['_UNDELETEUSERREQUEST']._serialized_end=1905
+  _globals['_UNDELETEUSERRESPONSE']._serialized_start=1907
+  _globals['_UNDELETEUSERRESPONSE']._serialized_end=1968
+  _globals['_CREATEUSERREQUEST']._serialized_start=1971
+  _globals['_CREATEUSERREQUEST']._serialized_end=2312
+  _globals['_CREATEUSERRESPONSE']._serialized_start=2314
+  _globals['_CREATEUSERRESPONSE']._serialized_end=2373
+  _globals['_IMPORTUSERSREQUEST']._serialized_start=2375
+  _globals['_IMPORTUSERSREQUEST']._serialized_end=2475
+  _globals['_IMPORTUSERSRESPONSE']._serialized_start=2477
+  _globals['_IMPORTUSERSRESPONSE']._serialized_end=2551
+  _globals['_BATCHGETUSERSREQUEST']._serialized_start=2553
+  _globals['_BATCHGETUSERSREQUEST']._serialized_end=2602
+  _globals['_BATCHGETUSERSRESPONSE']._serialized_start=2604
+  _globals['_BATCHGETUSERSRESPONSE']._serialized_end=2668
+  _globals['_LISTUSERSREQUEST']._serialized_start=2671
+  _globals['_LISTUSERSREQUEST']._serialized_end=2808
+  _globals['_LISTUSERSRESPONSE']._serialized_start=2810
+  _globals['_LISTUSERSRESPONSE']._serialized_end=2910
+  _globals['_LOOKUPUSERREQUEST']._serialized_start=2912
+  _globals['_LOOKUPUSERREQUEST']._serialized_end=2997
+  _globals['_LOOKUPUSERRESPONSE']._serialized_start=2999
+  _globals['_LOOKUPUSERRESPONSE']._serialized_end=3058
+  _globals['_SUSPENDUSERREQUEST']._serialized_start=3060
+  _globals['_SUSPENDUSERREQUEST']._serialized_end=3156
+  _globals['_SUSPENDUSERRESPONSE']._serialized_start=3158
+  _globals['_SUSPENDUSERRESPONSE']._serialized_end=3218
+  _globals['_REACTIVATEUSERREQUEST']._serialized_start=3220
+  _globals['_REACTIVATEUSERREQUEST']._serialized_end=3319
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=3321
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=3384
+  _globals['_USERSERVICE']._serialized_start=3501
+  _globals['_USERSERVICE']._serialized_end=5517
 # @@protoc_insertion_point(module_scope)

@@ -23,17 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/tenancy/v1/access.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xd3\x01\n\x12\x43heckAccessRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nproject_id\x18\x02 \x01(\tR\tprojectId\x12\x1e\n\npermission\x18\x03 \x01(\tR\npermission\x12#\n\rsession_token\x18\x04 \x01(\tR\x0csessionToken\x12\x17\n\x07user_id\x18\x05 \x01(\tR\x06userIdJ\x04\x08\x0f\x10\x10R\x11\x63onsistency_token\"\x8e\x02\n\x13\x43heckAccessResponse\x12\x18\n\x07\x61llowed\x18\x01 \x01(\x08R\x07\x61llowed\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12@\n\x11organization_role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12:\n\x0cproject_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x12.\n\x06source\x18\x05 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\"U\n\x17\x42\x61tchCheckAccessRequest\x12:\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.tenancy.v1.CheckAccessRequestR\x08requests\"}\n\x11\x43heckAccessResult\x12\x39\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.tenancy.v1.CheckAccessResponseH\x00R\x06\x61nswer\x12#\n\x0c\x65rror_reason\x18\x02 \x01(\tH\x00R\x0b\x65rrorReasonB\x08\n\x06result\"S\n\x18\x42\x61tchCheckAccessResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32\x1d.tenancy.v1.CheckAccessResultR\x07results\"\x18\n\x16ListPermissionsRequest\"\xd7\x01\n\nPermission\x12\x1e\n\npermission\x18\x01 \x01(\tR\npermission\x12\x42\n\x11organization_role\x18\x02 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x10organizationRole\x12<\n\x0cproject_role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x0bprojectRole\x12\x19\n\x08\x62uilt_in\x18\x04 \x01(\x08R\x07\x62uiltInB\x0c\n\nleast_role\"S\n\x17ListPermissionsResponse\x12\x38\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.PermissionR\x0bpermissions\"\xbc\x01\n\x14\x45xplainAccessRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nproject_id\x18\x02 \x01(\tR\tprojectId\x12\x1e\n\npermission\x18\x03 \x01(\tR\npermission\x12#\n\rsession_token\x18\x04 \x01(\tR\x0csessionToken\x12\x17\n\x07user_id\x18\x05 \x01(\tR\x06userId\"\xc7\x02\n\x15\x45xplainAccessResponse\x12\x37\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.tenancy.v1.CheckAccessResponseR\x06\x61nswer\x12 \n\x0b\x65xplanation\x18\x02 \x01(\tR\x0b\x65xplanation\x12-\n\x05steps\x18\x03 \x03(\x0b\x32\x17.tenancy.v1.ExplainStepR\x05steps\x12O\n\x18needed_organization_role\x18\x04 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x16neededOrganizationRole\x12I\n\x13needed_project_role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x11neededProjectRoleB\x08\n\x06needed\"\xff\x08\n\x0b\x45xplainStep\x12\x44\n\nmembership\x18\x01 \x01(\x0b\x32\".tenancy.v1.ExplainStep.MembershipH\x00R\nmembership\x12G\n\x0binheritance\x18\x02 \x01(\x0b\x32#.tenancy.v1.ExplainStep.InheritanceH\x00R\x0binheritance\x12>\n\x08override\x18\x03 \x01(\x0b\x32 .tenancy.v1.ExplainStep.OverrideH\x00R\x08override\x12G\n\x0brequirement\x18\x04 \x01(\x0b\x32#.tenancy.v1.ExplainStep.RequirementH\x00R\x0brequirement\x1a\xb8\x01\n\nMembership\x12@\n\x11organization_role\x18\x01 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12+\n\x11organization_slug\x18\x02 \x01(\tR\x10organizationSlug\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x1a\x8b\x01\n\x0bInheritance\x12@\n\x11organization_role\x18\x01 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12:\n\x0cproject_role\x18\x02 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x1a\xa8\x02\n\x08Override\x12:\n\x0cproject_role\x18\x01 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x12!\n\x0cproject_slug\x18\x02 \x01(\tR\x0bprojectSlug\x12#\n\x0eset_by_user_id\x18\x03 \x01(\tR\x0bsetByUserId\x12$\n\x0eset_by_service\x18\x04 \x01(\tR\x0csetByService\x12\x35\n\x08set_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07setTime\x12;\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x1a\xdb\x01\n\x0bRequirement\x12\x1e\n\npermission\x18\x01 \x01(\tR\npermission\x12\x42\n\x11organization_role\x18\x02 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x10organizationRole\x12<\n\x0cproject_role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x0bprojectRole\x12\x1c\n\tsatisfied\x18\x04 \x01(\x08R\tsatisfiedB\x0c\n\nleast_roleB\x06\n\x04step\"\xf5\x01\n\x1dListAccessibleProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\'\n\x0forganization_id\x18\x03 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x04 \x01(\tR\x06userId\x12\x36\n\nleast_role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\tleastRole\x12\x1e\n\npermission\x18\x06 \x01(\tR\npermission\"\xef\x01\n\x11\x41\x63\x63\x65ssibleProject\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tR\x0b\x64isplayName\x12+\n\x04role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\x12.\n\x06source\x18\x06 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\"\x83\x01\n\x1eListAccessibleProjectsResponse\x12\x39\n\x08projects\x18\x01 \x03(\x0b\x32\x1d.tenancy.v1.AccessibleProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x83\x05\n\rAccessService\x12q\n\x0b\x43heckAccess\x12\x1e.tenancy.v1.CheckAccessRequest\x1a\x1f.tenancy.v1.CheckAccessResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/access:checkAccess:\x01*\x12\x85\x01\n\x10\x42\x61tchCheckAccess\x12#.tenancy.v1.BatchCheckAccessRequest\x1a$.tenancy.v1.BatchCheckAccessResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/access:batchCheckAccess:\x01*\x12s\n\rExplainAccess\x12 .tenancy.v1.ExplainAccessRequest\x1a!.tenancy.v1.ExplainAccessResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/access:explain:\x01*\x12\x8c\x01\n\x16ListAccessibleProjects\x12).tenancy.v1.ListAccessibleProjectsRequest\x1a*.tenancy.v1.ListAccessibleProjectsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/access/projects\x12s\n\x0fListPermissions\x12\".tenancy.v1.ListPermissionsRequest\x1a#.tenancy.v1.ListPermissionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/permissionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/tenancy/v1/access.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xd9\x01\n\x12\x43heckAccessRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nproject_id\x18\x02 \x01(\tR\tprojectId\x12$\n\npermission\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\npermission\x12#\n\rsession_token\x18\x04 \x01(\tR\x0csessionToken\x12\x17\n\x07user_id\x18\x05 \x01(\tR\x06userIdJ\x04\x08\x0f\x10\x10R\x11\x63onsistency_token\"\x8e\x02\n\x13\x43heckAccessResponse\x12\x18\n\x07\x61llowed\x18\x01 \x01(\x08R\x07\x61llowed\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12@\n\x11organization_role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12:\n\x0cproject_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x12.\n\x06source\x18\x05 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\"[\n\x17\x42\x61tchCheckAccessRequest\x12@\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.tenancy.v1.CheckAccessRequestB\x04\xe2\x41\x01\x02R\x08requests\"}\n\x11\x43heckAccessResult\x12\x39\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.tenancy.v1.CheckAccessResponseH\x00R\x06\x61nswer\x12#\n\x0c\x65rror_reason\x18\x02 \x01(\tH\x00R\x0b\x65rrorReasonB\x08\n\x06result\"S\n\x18\x42\x61tchCheckAccessResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32\x1d.tenancy.v1.CheckAccessResultR\x07results\"\x18\n\x16ListPermissionsRequest\"\xd7\x01\n\nPermission\x12\x1e\n\npermission\x18\x01 \x01(\tR\npermission\x12\x42\n\x11organization_role\x18\x02 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x10organizationRole\x12<\n\x0cproject_role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x0bprojectRole\x12\x19\n\x08\x62uilt_in\x18\x04 \x01(\x08R\x07\x62uiltInB\x0c\n\nleast_role\"S\n\x17ListPermissionsResponse\x12\x38\n\x0bpermissions\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.PermissionR\x0bpermissions\"\xc2\x01\n\x14\x45xplainAccessRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nproject_id\x18\x02 \x01(\tR\tprojectId\x12$\n\npermission\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\npermission\x12#\n\rsession_token\x18\x04 \x01(\tR\x0csessionToken\x12\x17\n\x07user_id\x18\x05 \x01(\tR\x06userId\"\xc7\x02\n\x15\x45xplainAccessResponse\x12\x37\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.tenancy.v1.CheckAccessResponseR\x06\x61nswer\x12 \n\x0b\x65xplanation\x18\x02 \x01(\tR\x0b\x65xplanation\x12-\n\x05steps\x18\x03 \x03(\x0b\x32\x17.tenancy.v1.ExplainStepR\x05steps\x12O\n\x18needed_organization_role\x18\x04 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x16neededOrganizationRole\x12I\n\x13needed_project_role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x11neededProjectRoleB\x08\n\x06needed\"\xff\x08\n\x0b\x45xplainStep\x12\x44\n\nmembership\x18\x01 \x01(\x0b\x32\".tenancy.v1.ExplainStep.MembershipH\x00R\nmembership\x12G\n\x0binheritance\x18\x02 \x01(\x0b\x32#.tenancy.v1.ExplainStep.InheritanceH\x00R\x0binheritance\x12>\n\x08override\x18\x03 \x01(\x0b\x32 .tenancy.v1.ExplainStep.OverrideH\x00R\x08override\x12G\n\x0brequirement\x18\x04 \x01(\x0b\x32#.tenancy.v1.ExplainStep.RequirementH\x00R\x0brequirement\x1a\xb8\x01\n\nMembership\x12@\n\x11organization_role\x18\x01 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12+\n\x11organization_slug\x18\x02 \x01(\tR\x10organizationSlug\x12;\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x1a\x8b\x01\n\x0bInheritance\x12@\n\x11organization_role\x18\x01 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12:\n\x0cproject_role\x18\x02 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x1a\xa8\x02\n\x08Override\x12:\n\x0cproject_role\x18\x01 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x0bprojectRole\x12!\n\x0cproject_slug\x18\x02 \x01(\tR\x0bprojectSlug\x12#\n\x0eset_by_user_id\x18\x03 \x01(\tR\x0bsetByUserId\x12$\n\x0eset_by_service\x18\x04 \x01(\tR\x0csetByService\x12\x35\n\x08set_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07setTime\x12;\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x1a\xdb\x01\n\x0bRequirement\x12\x1e\n\npermission\x18\x01 \x01(\tR\npermission\x12\x42\n\x11organization_role\x18\x02 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleH\x00R\x10organizationRole\x12<\n\x0cproject_role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleH\x00R\x0bprojectRole\x12\x1c\n\tsatisfied\x18\x04 \x01(\x08R\tsatisfiedB\x0c\n\nleast_roleB\x06\n\x04step\"\xf5\x01\n\x1dListAccessibleProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\'\n\x0forganization_id\x18\x03 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x04 \x01(\tR\x06userId\x12\x36\n\nleast_role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\tleastRole\x12\x1e\n\npermission\x18\x06 \x01(\tR\npermission\"\xef\x01\n\x11\x41\x63\x63\x65ssibleProject\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tR\x0b\x64isplayName\x12+\n\x04role\x18\x05 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\x12.\n\x06source\x18\x06 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\"\x83\x01\n\x1eListAccessibleProjectsResponse\x12\x39\n\x08projects\x18\x01 \x03(\x0b\x32\x1d.tenancy.v1.AccessibleProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x83\x05\n\rAccessService\x12q\n\x0b\x43heckAccess\x12\x1e.tenancy.v1.CheckAccessRequest\x1a\x1f.tenancy.v1.CheckAccessResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/access:checkAccess:\x01*\x12\x85\x01\n\x10\x42\x61tchCheckAccess\x12#.tenancy.v1.BatchCheckAccessRequest\x1a$.tenancy.v1.BatchCheckAccessResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/access:batchCheckAccess:\x01*\x12s\n\rExplainAccess\x12 .tenancy.v1.ExplainAccessRequest\x1a!.tenancy.v1.ExplainAccessResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/access:explain:\x01*\x12\x8c\x01\n\x16ListAccessibleProjects\x12).tenancy.v1.ListAccessibleProjectsRequest\x1a*.tenancy.v1.ListAccessibleProjectsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/access/projects\x12s\n\x0fListPermissions\x12\".tenancy.v1.ListPermissionsRequest\x1a#.tenancy.v1.ListPermissionsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/permissionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHECKACCESSREQUEST'].fields_by_name['permission']._loaded_options = None
+  _globals['_CHECKACCESSREQUEST'].fields_by_name['permission']._serialized_options = b'\342A\001\002'
+  _globals['_BATCHCHECKACCESSREQUEST'].fields_by_name['requests']._loaded_options = None
+  _globals['_BATCHCHECKACCESSREQUEST'].fields_by_name['requests']._serialized_options = b'\342A\001\002'
+  _globals['_EXPLAINACCESSREQUEST'].fields_by_name['permission']._loaded_options = None
+  _globals['_EXPLAINACCESSREQUEST'].fields_by_name['permission']._serialized_options = b'\342A\001\002'
   _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/access:checkAccess:\001*'
   _globals['_ACCESSSERVICE'].methods_by_name['BatchCheckAccess']._loaded_options = None
@@ -44,42 +51,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSSERVICE'].methods_by_name['ListAccessibleProjects']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/access/projects'
   _globals['_ACCESSSERVICE'].methods_by_name['ListPermissions']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListPermissions']._serialized_options = b'\202\323\344\223\002\021\022\017/v1/permissions'
-  _globals['_CHECKACCESSREQUEST']._serialized_start=141
-  _globals['_CHECKACCESSREQUEST']._serialized_end=352
-  _globals['_CHECKACCESSRESPONSE']._serialized_start=355
-  _globals['_CHECKACCESSRESPONSE']._serialized_end=625
-  _globals['_BATCHCHECKACCESSREQUEST']._serialized_start=627
-  _globals['_BATCHCHECKACCESSREQUEST']._serialized_end=712
-  _globals['_CHECKACCESSRESULT']._serialized_start=714
-  _globals['_CHECKACCESSRESULT']._serialized_end=839
-  _globals['_BATCHCHECKACCESSRESPONSE']._serialized_start=841
-  _globals['_BATCHCHECKACCESSRESPONSE']._serialized_end=924
-  _globals['_LISTPERMISSIONSREQUEST']._serialized_start=926
-  _globals['_LISTPERMISSIONSREQUEST']._serialized_end=950
-  _globals['_PERMISSION']._serialized_start=953
-  _globals['_PERMISSION']._serialized_end=1168
-  _globals['_LISTPERMISSIONSRESPONSE']._serialized_start=1170
-  _globals['_LISTPERMISSIONSRESPONSE']._serialized_end=1253
-  _globals['_EXPLAINACCESSREQUEST']._serialized_start=1256
-  _globals['_EXPLAINACCESSREQUEST']._serialized_end=1444
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=1447
-  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=1774
-  _globals['_EXPLAINSTEP']._serialized_start=1777
-  _globals['_EXPLAINSTEP']._serialized_end=2928
-  _globals['_EXPLAINSTEP_MEMBERSHIP']._serialized_start=2073
-  _globals['_EXPLAINSTEP_MEMBERSHIP']._serialized_end=2257
-  _globals['_EXPLAINSTEP_INHERITANCE']._serialized_start=2260
-  _globals['_EXPLAINSTEP_INHERITANCE']._serialized_end=2399
-  _globals['_EXPLAINSTEP_OVERRIDE']._serialized_start=2402
-  _globals['_EXPLAINSTEP_OVERRIDE']._serialized_end=2698
-  _globals['_EXPLAINSTEP_REQUIREMENT']._serialized_start=2701
-  _globals['_EXPLAINSTEP_REQUIREMENT']._serialized_end=2920
-  _globals['_LISTACCESSIBLEPROJECTSREQUEST']._serialized_start=2931
-  _globals['_LISTACCESSIBLEPROJECTSREQUEST']._serialized_end=3176
-  _globals['_ACCESSIBLEPROJECT']._serialized_start=3179
-  _globals['_ACCESSIBLEPROJECT']._serialized_end=3418
-  _globals['_LISTACCESSIBLEPROJECTSRESPONSE']._serialized_start=3421
-  _globals['_LISTACCESSIBLEPROJECTSRESPONSE']._serialized_end=3552
-  _globals['_ACCESSSERVICE']._serialized_start=3555
-  _globals['_ACCESSSERVICE']._serialized_end=4198
+  _globals['_CHECKACCESSREQUEST']._serialized_start=174
+  _globals['_CHECKACCESSREQUEST']._serialized_end=391
+  _globals['_CHECKACCESSRESPONSE']._serialized_start=394
+  _globals['_CHECKACCESSRESPONSE']._serialized_end=664
+  _globals['_BATCHCHECKACCESSREQUEST']._serialized_start=666
+  _globals['_BATCHCHECKACCESSREQUEST']._serialized_end=757
+  _globals['_CHECKACCESSRESULT']._serialized_start=759
+  _globals['_CHECKACCESSRESULT']._serialized_end=884
+  _globals['_BATCHCHECKACCESSRESPONSE']._serialized_start=886
+  _globals['_BATCHCHECKACCESSRESPONSE']._serialized_end=969
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_start=971
+  _globals['_LISTPERMISSIONSREQUEST']._serialized_end=995
+  _globals['_PERMISSION']._serialized_start=998
+  _globals['_PERMISSION']._serialized_end=1213
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_start=1215
+  _globals['_LISTPERMISSIONSRESPONSE']._serialized_end=1298
+  _globals['_EXPLAINACCESSREQUEST']._serialized_start=1301
+  _globals['_EXPLAINACCESSREQUEST']._serialized_end=1495
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_start=1498
+  _globals['_EXPLAINACCESSRESPONSE']._serialized_end=1825
+  _globals['_EXPLAINSTEP']._serialized_start=1828
+  _globals['_EXPLAINSTEP']._serialized_end=2979
+  _globals['_EXPLAINSTEP_MEMBERSHIP']._serialized_start=2124
+  _globals['_EXPLAINSTEP_MEMBERSHIP']._serialized_end=2308
+  _globals['_EXPLAINSTEP_INHERITANCE']._serialized_start=2311
+  _globals['_EXPLAINSTEP_INHERITANCE']._serialized_end=2450
+  _globals['_EXPLAINSTEP_OVERRIDE']._serialized_start=2453
+  _globals['_EXPLAINSTEP_OVERRIDE']._serialized_end=2749
+  _globals['_EXPLAINSTEP_REQUIREMENT']._serialized_start=2752
+  _globals['_EXPLAINSTEP_REQUIREMENT']._serialized_end=2971
+  _globals['_LISTACCESSIBLEPROJECTSREQUEST']._serialized_start=2982
+  _globals['_LISTACCESSIBLEPROJECTSREQUEST']._serialized_end=3227
+  _globals['_ACCESSIBLEPROJECT']._serialized_start=3230
+  _globals['_ACCESSIBLEPROJECT']._serialized_end=3469
+  _globals['_LISTACCESSIBLEPROJECTSRESPONSE']._serialized_start=3472
+  _globals['_LISTACCESSIBLEPROJECTSRESPONSE']._serialized_end=3603
+  _globals['_ACCESSSERVICE']._serialized_start=3606
+  _globals['_ACCESSSERVICE']._serialized_end=4249
 # @@protoc_insertion_point(module_scope)

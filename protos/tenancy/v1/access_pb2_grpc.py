@@ -86,8 +86,9 @@ class AccessServiceServicer:
     def ExplainAccess(self, request, context):
         """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
         themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
-        services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
-        they may not read the members. With a service key and a session the person decides.
+        services about anybody. With a service key and a session the person decides. Errors: SESSION_INVALID,
+        PERMISSION_UNKNOWN, IDENTITY_UNAVAILABLE; PERMISSION_DENIED to a person who asks about somebody else where they may
+        not read the members.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,8 +27,9 @@ class AccessServiceStub:
     ExplainAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.ExplainAccessRequest, _access_pb2.ExplainAccessResponse]
     """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
     themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
-    services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
-    they may not read the members. With a service key and a session the person decides.
+    services about anybody. With a service key and a session the person decides. Errors: SESSION_INVALID,
+    PERMISSION_UNKNOWN, IDENTITY_UNAVAILABLE; PERMISSION_DENIED to a person who asks about somebody else where they may
+    not read the members.
     """
     ListAccessibleProjects: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAccessibleProjectsRequest, _access_pb2.ListAccessibleProjectsResponse]
     """Lists, ordered by organization_id and project_id, every project on which the person has a role, in one organization
@@ -69,8 +70,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_access_pb2.ExplainAccessResponse]:
         """The same decision, explained: the path as data and as one sentence that can be read aloud. People ask about
         themselves, or about somebody else (`user_id`) with members:read, and project_members:read if it is about a project;
-        services about anybody. Errors as of CheckAccess; PERMISSION_DENIED to a person who asks about somebody else where
-        they may not read the members. With a service key and a session the person decides.
+        services about anybody. With a service key and a session the person decides. Errors: SESSION_INVALID,
+        PERMISSION_UNKNOWN, IDENTITY_UNAVAILABLE; PERMISSION_DENIED to a person who asks about somebody else where they may
+        not read the members.
         """
 
     @_abc_1.abstractmethod

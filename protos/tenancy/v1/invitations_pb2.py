@@ -23,18 +23,27 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from protos.tenancy.v1 import organization_members_pb2 as protos_dot_tenancy_dot_v1_dot_organization__members__pb2
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/tenancy/v1/invitations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,protos/tenancy/v1/organization_members.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xc0\x05\n\nInvitation\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x14\n\x05\x65mail\x18\x03 \x01(\tR\x05\x65mail\x12\'\n\x04role\x18\x04 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x43\n\rproject_roles\x18\x05 \x03(\x0b\x32\x1e.tenancy.v1.InvitedProjectRoleR\x0cprojectRoles\x12\x31\n\x05state\x18\x06 \x01(\x0e\x32\x1b.tenancy.v1.InvitationStateR\x05state\x12&\n\x0finviter_user_id\x18\x07 \x01(\tR\rinviterUserId\x12\'\n\x0finviter_service\x18\x08 \x01(\tR\x0einviterService\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x12\n\x04\x65tag\x18\x0c \x01(\tR\x04\x65tag\x12+\n\x11organization_slug\x18\r \x01(\tR\x10organizationSlug\x12:\n\x19organization_display_name\x18\x0e \x01(\tR\x17organizationDisplayName\x12(\n\x10\x61\x63\x63\x65pted_user_id\x18\x0f \x01(\tR\x0e\x61\x63\x63\x65ptedUserId\"`\n\x12InvitedProjectRole\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12+\n\x04role\x18\x02 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\"\xe5\x01\n\x17\x43reateInvitationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x14\n\x05\x65mail\x18\x02 \x01(\tR\x05\x65mail\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x43\n\rproject_roles\x18\x04 \x03(\x0b\x32\x1e.tenancy.v1.InvitedProjectRoleR\x0cprojectRoles\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"R\n\x18\x43reateInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\";\n\x14GetInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\"O\n\x15GetInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"\x95\x01\n\x16ListInvitationsRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x04 \x01(\tR\x06\x66ilter\"{\n\x17ListInvitationsResponse\x12\x38\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.InvitationR\x0binvitations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"V\n\x18ListMyInvitationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"}\n\x19ListMyInvitationsResponse\x12\x38\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.InvitationR\x0binvitations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x87\x01\n\x17\x41\x63\x63\x65ptInvitationRequest\x12%\n\rinvitation_id\x18\x01 \x01(\tH\x00R\x0cinvitationId\x12\x18\n\x06secret\x18\x02 \x01(\tH\x00R\x06secret\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\x0c\n\ninvitation\"\xa1\x01\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\x12\x1d\n\nwas_member\x18\x02 \x01(\x08R\twasMember\x12.\n\x13skipped_project_ids\x18\x03 \x03(\tR\x11skippedProjectIds\"\x88\x01\n\x18\x44\x65\x63lineInvitationRequest\x12%\n\rinvitation_id\x18\x01 \x01(\tH\x00R\x0cinvitationId\x12\x18\n\x06secret\x18\x02 \x01(\tH\x00R\x06secret\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\x0c\n\ninvitation\"S\n\x19\x44\x65\x63lineInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"q\n\x17RevokeInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"R\n\x18RevokeInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"]\n\x17ResendInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"R\n\x18ResendInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation*\xcb\x01\n\x0fInvitationState\x12 \n\x1cINVITATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INVITATION_STATE_PENDING\x10\x01\x12\x1d\n\x19INVITATION_STATE_ACCEPTED\x10\x02\x12\x1d\n\x19INVITATION_STATE_DECLINED\x10\x03\x12\x1c\n\x18INVITATION_STATE_REVOKED\x10\x04\x12\x1c\n\x18INVITATION_STATE_EXPIRED\x10\x05\x32\xef\x08\n\x11InvitationService\x12\x99\x01\n\x10\x43reateInvitation\x12#.tenancy.v1.CreateInvitationRequest\x1a$.tenancy.v1.CreateInvitationResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/organizations/{organization_id}/invitations:\x01*\x12}\n\rGetInvitation\x12 .tenancy.v1.GetInvitationRequest\x1a!.tenancy.v1.GetInvitationResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/invitations/{invitation_id}\x12\x93\x01\n\x0fListInvitations\x12\".tenancy.v1.ListInvitationsRequest\x1a#.tenancy.v1.ListInvitationsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/organizations/{organization_id}/invitations\x12y\n\x11ListMyInvitations\x12$.tenancy.v1.ListMyInvitationsRequest\x1a%.tenancy.v1.ListMyInvitationsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x12\x80\x01\n\x10\x41\x63\x63\x65ptInvitation\x12#.tenancy.v1.AcceptInvitationRequest\x1a$.tenancy.v1.AcceptInvitationResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/invitations:accept:\x01*\x12\x84\x01\n\x11\x44\x65\x63lineInvitation\x12$.tenancy.v1.DeclineInvitationRequest\x1a%.tenancy.v1.DeclineInvitationResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/invitations:decline:\x01*\x12\x90\x01\n\x10RevokeInvitation\x12#.tenancy.v1.RevokeInvitationRequest\x1a$.tenancy.v1.RevokeInvitationResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/invitations/{invitation_id}:revoke:\x01*\x12\x90\x01\n\x10ResendInvitation\x12#.tenancy.v1.ResendInvitationRequest\x1a$.tenancy.v1.ResendInvitationResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/invitations/{invitation_id}:resend:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/tenancy/v1/invitations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,protos/tenancy/v1/organization_members.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xc0\x05\n\nInvitation\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x14\n\x05\x65mail\x18\x03 \x01(\tR\x05\x65mail\x12\'\n\x04role\x18\x04 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x04role\x12\x43\n\rproject_roles\x18\x05 \x03(\x0b\x32\x1e.tenancy.v1.InvitedProjectRoleR\x0cprojectRoles\x12\x31\n\x05state\x18\x06 \x01(\x0e\x32\x1b.tenancy.v1.InvitationStateR\x05state\x12&\n\x0finviter_user_id\x18\x07 \x01(\tR\rinviterUserId\x12\'\n\x0finviter_service\x18\x08 \x01(\tR\x0einviterService\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x12\n\x04\x65tag\x18\x0c \x01(\tR\x04\x65tag\x12+\n\x11organization_slug\x18\r \x01(\tR\x10organizationSlug\x12:\n\x19organization_display_name\x18\x0e \x01(\tR\x17organizationDisplayName\x12(\n\x10\x61\x63\x63\x65pted_user_id\x18\x0f \x01(\tR\x0e\x61\x63\x63\x65ptedUserId\"l\n\x12InvitedProjectRole\x12#\n\nproject_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tprojectId\x12\x31\n\x04role\x18\x02 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleB\x04\xe2\x41\x01\x02R\x04role\"\xf1\x01\n\x17\x43reateInvitationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x05\x65mail\x12-\n\x04role\x18\x03 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleB\x04\xe2\x41\x01\x02R\x04role\x12\x43\n\rproject_roles\x18\x04 \x03(\x0b\x32\x1e.tenancy.v1.InvitedProjectRoleR\x0cprojectRoles\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"R\n\x18\x43reateInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\";\n\x14GetInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\"O\n\x15GetInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"\x95\x01\n\x16ListInvitationsRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x16\n\x06\x66ilter\x18\x04 \x01(\tR\x06\x66ilter\"{\n\x17ListInvitationsResponse\x12\x38\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.InvitationR\x0binvitations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"V\n\x18ListMyInvitationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"}\n\x19ListMyInvitationsResponse\x12\x38\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.tenancy.v1.InvitationR\x0binvitations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x87\x01\n\x17\x41\x63\x63\x65ptInvitationRequest\x12%\n\rinvitation_id\x18\x01 \x01(\tH\x00R\x0cinvitationId\x12\x18\n\x06secret\x18\x02 \x01(\tH\x00R\x06secret\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\x0c\n\ninvitation\"\xa1\x01\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x36\n\x06member\x18\x01 \x01(\x0b\x32\x1e.tenancy.v1.OrganizationMemberR\x06member\x12\x1d\n\nwas_member\x18\x02 \x01(\x08R\twasMember\x12.\n\x13skipped_project_ids\x18\x03 \x03(\tR\x11skippedProjectIds\"\x88\x01\n\x18\x44\x65\x63lineInvitationRequest\x12%\n\rinvitation_id\x18\x01 \x01(\tH\x00R\x0cinvitationId\x12\x18\n\x06secret\x18\x02 \x01(\tH\x00R\x06secret\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\x0c\n\ninvitation\"S\n\x19\x44\x65\x63lineInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"q\n\x17RevokeInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"R\n\x18RevokeInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation\"]\n\x17ResendInvitationRequest\x12#\n\rinvitation_id\x18\x01 \x01(\tR\x0cinvitationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"R\n\x18ResendInvitationResponse\x12\x36\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.tenancy.v1.InvitationR\ninvitation*\xcb\x01\n\x0fInvitationState\x12 \n\x1cINVITATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INVITATION_STATE_PENDING\x10\x01\x12\x1d\n\x19INVITATION_STATE_ACCEPTED\x10\x02\x12\x1d\n\x19INVITATION_STATE_DECLINED\x10\x03\x12\x1c\n\x18INVITATION_STATE_REVOKED\x10\x04\x12\x1c\n\x18INVITATION_STATE_EXPIRED\x10\x05\x32\xef\x08\n\x11InvitationService\x12\x99\x01\n\x10\x43reateInvitation\x12#.tenancy.v1.CreateInvitationRequest\x1a$.tenancy.v1.CreateInvitationResponse\":\x82\xd3\xe4\x93\x02\x34\"//v1/organizations/{organization_id}/invitations:\x01*\x12}\n\rGetInvitation\x12 .tenancy.v1.GetInvitationRequest\x1a!.tenancy.v1.GetInvitationResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/invitations/{invitation_id}\x12\x93\x01\n\x0fListInvitations\x12\".tenancy.v1.ListInvitationsRequest\x1a#.tenancy.v1.ListInvitationsResponse\"7\x82\xd3\xe4\x93\x02\x31\x12//v1/organizations/{organization_id}/invitations\x12y\n\x11ListMyInvitations\x12$.tenancy.v1.ListMyInvitationsRequest\x1a%.tenancy.v1.ListMyInvitationsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/invitations\x12\x80\x01\n\x10\x41\x63\x63\x65ptInvitation\x12#.tenancy.v1.AcceptInvitationRequest\x1a$.tenancy.v1.AcceptInvitationResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/invitations:accept:\x01*\x12\x84\x01\n\x11\x44\x65\x63lineInvitation\x12$.tenancy.v1.DeclineInvitationRequest\x1a%.tenancy.v1.DeclineInvitationResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/invitations:decline:\x01*\x12\x90\x01\n\x10RevokeInvitation\x12#.tenancy.v1.RevokeInvitationRequest\x1a$.tenancy.v1.RevokeInvitationResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/invitations/{invitation_id}:revoke:\x01*\x12\x90\x01\n\x10ResendInvitation\x12#.tenancy.v1.ResendInvitationRequest\x1a$.tenancy.v1.ResendInvitationResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/invitations/{invitation_id}:resend:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.invitations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_INVITEDPROJECTROLE'].fields_by_name['project_id']._loaded_options = None
+  _globals['_INVITEDPROJECTROLE'].fields_by_name['project_id']._serialized_options = b'\342A\001\002'
+  _globals['_INVITEDPROJECTROLE'].fields_by_name['role']._loaded_options = None
+  _globals['_INVITEDPROJECTROLE'].fields_by_name['role']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEINVITATIONREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_CREATEINVITATIONREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEINVITATIONREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_CREATEINVITATIONREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002'
   _globals['_INVITATIONSERVICE'].methods_by_name['CreateInvitation']._loaded_options = None
   _globals['_INVITATIONSERVICE'].methods_by_name['CreateInvitation']._serialized_options = b'\202\323\344\223\0024\"//v1/organizations/{organization_id}/invitations:\001*'
   _globals['_INVITATIONSERVICE'].methods_by_name['GetInvitation']._loaded_options = None
@@ -51,44 +60,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVITATIONSERVICE'].methods_by_name['RevokeInvitation']._serialized_options = b'\202\323\344\223\002+\"&/v1/invitations/{invitation_id}:revoke:\001*'
   _globals['_INVITATIONSERVICE'].methods_by_name['ResendInvitation']._loaded_options = None
   _globals['_INVITATIONSERVICE'].methods_by_name['ResendInvitation']._serialized_options = b'\202\323\344\223\002+\"&/v1/invitations/{invitation_id}:resend:\001*'
-  _globals['_INVITATIONSTATE']._serialized_start=2851
-  _globals['_INVITATIONSTATE']._serialized_end=3054
-  _globals['_INVITATION']._serialized_start=192
-  _globals['_INVITATION']._serialized_end=896
-  _globals['_INVITEDPROJECTROLE']._serialized_start=898
-  _globals['_INVITEDPROJECTROLE']._serialized_end=994
-  _globals['_CREATEINVITATIONREQUEST']._serialized_start=997
-  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1226
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1228
-  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1310
-  _globals['_GETINVITATIONREQUEST']._serialized_start=1312
-  _globals['_GETINVITATIONREQUEST']._serialized_end=1371
-  _globals['_GETINVITATIONRESPONSE']._serialized_start=1373
-  _globals['_GETINVITATIONRESPONSE']._serialized_end=1452
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1455
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1604
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1606
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1729
-  _globals['_LISTMYINVITATIONSREQUEST']._serialized_start=1731
-  _globals['_LISTMYINVITATIONSREQUEST']._serialized_end=1817
-  _globals['_LISTMYINVITATIONSRESPONSE']._serialized_start=1819
-  _globals['_LISTMYINVITATIONSRESPONSE']._serialized_end=1944
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=1947
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=2082
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=2085
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=2246
-  _globals['_DECLINEINVITATIONREQUEST']._serialized_start=2249
-  _globals['_DECLINEINVITATIONREQUEST']._serialized_end=2385
-  _globals['_DECLINEINVITATIONRESPONSE']._serialized_start=2387
-  _globals['_DECLINEINVITATIONRESPONSE']._serialized_end=2470
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=2472
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=2585
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=2587
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=2669
-  _globals['_RESENDINVITATIONREQUEST']._serialized_start=2671
-  _globals['_RESENDINVITATIONREQUEST']._serialized_end=2764
-  _globals['_RESENDINVITATIONRESPONSE']._serialized_start=2766
-  _globals['_RESENDINVITATIONRESPONSE']._serialized_end=2848
-  _globals['_INVITATIONSERVICE']._serialized_start=3057
-  _globals['_INVITATIONSERVICE']._serialized_end=4192
+  _globals['_INVITATIONSTATE']._serialized_start=2908
+  _globals['_INVITATIONSTATE']._serialized_end=3111
+  _globals['_INVITATION']._serialized_start=225
+  _globals['_INVITATION']._serialized_end=929
+  _globals['_INVITEDPROJECTROLE']._serialized_start=931
+  _globals['_INVITEDPROJECTROLE']._serialized_end=1039
+  _globals['_CREATEINVITATIONREQUEST']._serialized_start=1042
+  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1283
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_start=1285
+  _globals['_CREATEINVITATIONRESPONSE']._serialized_end=1367
+  _globals['_GETINVITATIONREQUEST']._serialized_start=1369
+  _globals['_GETINVITATIONREQUEST']._serialized_end=1428
+  _globals['_GETINVITATIONRESPONSE']._serialized_start=1430
+  _globals['_GETINVITATIONRESPONSE']._serialized_end=1509
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1512
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1661
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1663
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1786
+  _globals['_LISTMYINVITATIONSREQUEST']._serialized_start=1788
+  _globals['_LISTMYINVITATIONSREQUEST']._serialized_end=1874
+  _globals['_LISTMYINVITATIONSRESPONSE']._serialized_start=1876
+  _globals['_LISTMYINVITATIONSRESPONSE']._serialized_end=2001
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=2004
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=2139
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=2142
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=2303
+  _globals['_DECLINEINVITATIONREQUEST']._serialized_start=2306
+  _globals['_DECLINEINVITATIONREQUEST']._serialized_end=2442
+  _globals['_DECLINEINVITATIONRESPONSE']._serialized_start=2444
+  _globals['_DECLINEINVITATIONRESPONSE']._serialized_end=2527
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=2529
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=2642
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=2644
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=2726
+  _globals['_RESENDINVITATIONREQUEST']._serialized_start=2728
+  _globals['_RESENDINVITATIONREQUEST']._serialized_end=2821
+  _globals['_RESENDINVITATIONRESPONSE']._serialized_start=2823
+  _globals['_RESENDINVITATIONRESPONSE']._serialized_end=2905
+  _globals['_INVITATIONSERVICE']._serialized_start=3114
+  _globals['_INVITATIONSERVICE']._serialized_end=4249
 # @@protoc_insertion_point(module_scope)

@@ -129,7 +129,8 @@ class InvitationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclineInvitation(self, request, context):
-        """Declines one: the recipient, as with AcceptInvitation. Declining again is no error.
+        """Declines one: the recipient, as with AcceptInvitation. Declining again is no error. Errors, the first to everybody
+        else: INVITATION_NOT_FOUND, INVITATION_REVOKED, INVITATION_EXPIRED, INVITATION_ACCEPTED, ORGANIZATION_DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +138,7 @@ class InvitationServiceServicer:
 
     def RevokeInvitation(self, request, context):
         """Takes a pending one back. Needs members:invite and a role not below the invited one. Revoking again is no error.
-        Services may without a session. Errors: INVITATION_NOT_PENDING.
+        Services may without a session. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +146,7 @@ class InvitationServiceServicer:
 
     def ResendInvitation(self, request, context):
         """Sends a new mail with a new secret, for as long again; the old secret is good no more, the id stays. Also an expired one.
-        Needs what RevokeInvitation needs. Errors: INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
+        Needs what RevokeInvitation needs. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

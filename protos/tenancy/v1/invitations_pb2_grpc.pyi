@@ -40,14 +40,16 @@ class InvitationServiceStub:
     INVITATION_NOT_FOUND.
     """
     DeclineInvitation: _aio.UnaryUnaryMultiCallable[_invitations_pb2.DeclineInvitationRequest, _invitations_pb2.DeclineInvitationResponse]
-    """Declines one: the recipient, as with AcceptInvitation. Declining again is no error."""
+    """Declines one: the recipient, as with AcceptInvitation. Declining again is no error. Errors, the first to everybody
+    else: INVITATION_NOT_FOUND, INVITATION_REVOKED, INVITATION_EXPIRED, INVITATION_ACCEPTED, ORGANIZATION_DELETED.
+    """
     RevokeInvitation: _aio.UnaryUnaryMultiCallable[_invitations_pb2.RevokeInvitationRequest, _invitations_pb2.RevokeInvitationResponse]
     """Takes a pending one back. Needs members:invite and a role not below the invited one. Revoking again is no error.
-    Services may without a session. Errors: INVITATION_NOT_PENDING.
+    Services may without a session. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, ETAG_MISMATCH.
     """
     ResendInvitation: _aio.UnaryUnaryMultiCallable[_invitations_pb2.ResendInvitationRequest, _invitations_pb2.ResendInvitationResponse]
     """Sends a new mail with a new secret, for as long again; the old secret is good no more, the id stays. Also an expired one.
-    Needs what RevokeInvitation needs. Errors: INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
+    Needs what RevokeInvitation needs. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
     """
 
 class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +114,9 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _invitations_pb2.DeclineInvitationRequest,
         context: _aio.ServicerContext[_invitations_pb2.DeclineInvitationRequest, _abc.Awaitable[_invitations_pb2.DeclineInvitationResponse]],
     ) -> _abc.Awaitable[_invitations_pb2.DeclineInvitationResponse]:
-        """Declines one: the recipient, as with AcceptInvitation. Declining again is no error."""
+        """Declines one: the recipient, as with AcceptInvitation. Declining again is no error. Errors, the first to everybody
+        else: INVITATION_NOT_FOUND, INVITATION_REVOKED, INVITATION_EXPIRED, INVITATION_ACCEPTED, ORGANIZATION_DELETED.
+        """
 
     @_abc_1.abstractmethod
     def RevokeInvitation(
@@ -121,7 +125,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_invitations_pb2.RevokeInvitationRequest, _abc.Awaitable[_invitations_pb2.RevokeInvitationResponse]],
     ) -> _abc.Awaitable[_invitations_pb2.RevokeInvitationResponse]:
         """Takes a pending one back. Needs members:invite and a role not below the invited one. Revoking again is no error.
-        Services may without a session. Errors: INVITATION_NOT_PENDING.
+        Services may without a session. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod
@@ -131,7 +135,7 @@ class InvitationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_invitations_pb2.ResendInvitationRequest, _abc.Awaitable[_invitations_pb2.ResendInvitationResponse]],
     ) -> _abc.Awaitable[_invitations_pb2.ResendInvitationResponse]:
         """Sends a new mail with a new secret, for as long again; the old secret is good no more, the id stays. Also an expired one.
-        Needs what RevokeInvitation needs. Errors: INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
+        Needs what RevokeInvitation needs. Errors: ROLE_ABOVE_CALLER, INVITATION_NOT_PENDING, QUOTA_EXCEEDED, THROTTLED.
         """
 
 def add_InvitationServiceServicer_to_server(servicer: InvitationServiceServicer, server: _aio.Server) -> None: ...

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -30,13 +31,33 @@ from protos.tenancy.v1 import changes_pb2 as protos_dot_tenancy_dot_v1_dot_chang
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/tenancy/v1/organizations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xc8\x05\n\x0cOrganization\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12I\n\x14\x64\x65\x66\x61ult_project_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x12\x64\x65\x66\x61ultProjectRole\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x34\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\ncallerRole\x12;\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x39\n\npurge_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tpurgeTime\x12@\n\x0fpublic_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12-\n\x12\x61uthorized_actions\x18\r \x03(\tR\x11\x61uthorizedActions\x12\x1c\n\townerless\x18\x0e \x01(\x08R\townerless\"\xd7\x01\n\x19\x43reateOrganizationRequest\x12\x12\n\x04slug\x18\x01 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12@\n\x0fpublic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\"\n\rowner_user_id\x18\x05 \x01(\tR\x0bownerUserId\"Z\n\x1a\x43reateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"a\n\x16GetOrganizationRequest\x12)\n\x0forganization_id\x18\x01 \x01(\tH\x00R\x0eorganizationId\x12\x14\n\x04slug\x18\x02 \x01(\tH\x00R\x04slugB\x06\n\x04name\"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xaa\x01\n\x18ListOrganizationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\x12\x16\n\x06\x66ilter\x18\x05 \x01(\tR\x06\x66ilter\"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x01\n\x19UpdateOrganizationRequest\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xb2\x01\n\x19\x44\x65leteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x14\n\x05\x66orce\x18\x03 \x01(\x08R\x05\x66orce\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb1\x01\n\x1a\x44\x65leteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"e\n\x1bUndeleteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\\\n\x1cUndeleteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xb4\x01\n\x18TransferOwnershipRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb0\x01\n\x19TransferOwnershipResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\x8e\x01\n\x13RestoreOwnerRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"T\n\x14RestoreOwnerResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization2\x9f\t\n\x13OrganizationService\x12\x81\x01\n\x12\x43reateOrganization\x12%.tenancy.v1.CreateOrganizationRequest\x1a&.tenancy.v1.CreateOrganizationResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/organizations:\x01*\x12\xa8\x01\n\x0fGetOrganization\x12\".tenancy.v1.GetOrganizationRequest\x1a#.tenancy.v1.GetOrganizationResponse\"L\x82\xd3\xe4\x93\x02\x46\x12#/v1/organizations/{organization_id}Z\x1f\x12\x1d/v1/organizations/slug/{slug}\x12{\n\x11ListOrganizations\x12$.tenancy.v1.ListOrganizationsRequest\x1a%.tenancy.v1.ListOrganizationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\xab\x01\n\x12UpdateOrganization\x12%.tenancy.v1.UpdateOrganizationRequest\x1a&.tenancy.v1.UpdateOrganizationResponse\"F\x82\xd3\xe4\x93\x02@20/v1/organizations/{organization.organization_id}:\x0corganization\x12\x90\x01\n\x12\x44\x65leteOrganization\x12%.tenancy.v1.DeleteOrganizationRequest\x1a&.tenancy.v1.DeleteOrganizationResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/organizations/{organization_id}\x12\xa2\x01\n\x14UndeleteOrganization\x12\'.tenancy.v1.UndeleteOrganizationRequest\x1a(.tenancy.v1.UndeleteOrganizationResponse\"7\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}:undelete:\x01*\x12\xa2\x01\n\x11TransferOwnership\x12$.tenancy.v1.TransferOwnershipRequest\x1a%.tenancy.v1.TransferOwnershipResponse\"@\x82\xd3\xe4\x93\x02:\"5/v1/organizations/{organization_id}:transferOwnership:\x01*\x12Q\n\x0cRestoreOwner\x12\x1f.tenancy.v1.RestoreOwnerRequest\x1a .tenancy.v1.RestoreOwnerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/tenancy/v1/organizations.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xf8\x05\n\x0cOrganization\x12-\n\x0forganization_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x0eorganizationId\x12\x12\n\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12I\n\x14\x64\x65\x66\x61ult_project_role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x12\x64\x65\x66\x61ultProjectRole\x12\x41\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12:\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleB\x04\xe2\x41\x01\x03R\ncallerRole\x12\x41\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTime\x12?\n\npurge_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tpurgeTime\x12@\n\x0fpublic_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12\x33\n\x12\x61uthorized_actions\x18\r \x03(\tB\x04\xe2\x41\x01\x03R\x11\x61uthorizedActions\x12\"\n\townerless\x18\x0e \x01(\x08\x42\x04\xe2\x41\x01\x03R\townerless\"\xdd\x01\n\x19\x43reateOrganizationRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04slug\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12@\n\x0fpublic_metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\"\n\rowner_user_id\x18\x05 \x01(\tR\x0bownerUserId\"Z\n\x1a\x43reateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"a\n\x16GetOrganizationRequest\x12)\n\x0forganization_id\x18\x01 \x01(\tH\x00R\x0eorganizationId\x12\x14\n\x04slug\x18\x02 \x01(\tH\x00R\x04slugB\x06\n\x04name\"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xaa\x01\n\x18ListOrganizationsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\x12\x16\n\x06\x66ilter\x18\x05 \x01(\tR\x06\x66ilter\"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b\x32\x18.tenancy.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x01\n\x19UpdateOrganizationRequest\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xb2\x01\n\x19\x44\x65leteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x14\n\x05\x66orce\x18\x03 \x01(\x08R\x05\x66orce\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb1\x01\n\x1a\x44\x65leteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"e\n\x1bUndeleteOrganizationRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"\\\n\x1cUndeleteOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\"\xba\x01\n\x18TransferOwnershipRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x06userId\x12\x12\n\x04\x65tag\x18\x03 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb0\x01\n\x19TransferOwnershipResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\x8e\x01\n\x13RestoreOwnerRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"T\n\x14RestoreOwnerResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b\x32\x18.tenancy.v1.OrganizationR\x0corganization2\x9f\t\n\x13OrganizationService\x12\x81\x01\n\x12\x43reateOrganization\x12%.tenancy.v1.CreateOrganizationRequest\x1a&.tenancy.v1.CreateOrganizationResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/organizations:\x01*\x12\xa8\x01\n\x0fGetOrganization\x12\".tenancy.v1.GetOrganizationRequest\x1a#.tenancy.v1.GetOrganizationResponse\"L\x82\xd3\xe4\x93\x02\x46\x12#/v1/organizations/{organization_id}Z\x1f\x12\x1d/v1/organizations/slug/{slug}\x12{\n\x11ListOrganizations\x12$.tenancy.v1.ListOrganizationsRequest\x1a%.tenancy.v1.ListOrganizationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\xab\x01\n\x12UpdateOrganization\x12%.tenancy.v1.UpdateOrganizationRequest\x1a&.tenancy.v1.UpdateOrganizationResponse\"F\x82\xd3\xe4\x93\x02@20/v1/organizations/{organization.organization_id}:\x0corganization\x12\x90\x01\n\x12\x44\x65leteOrganization\x12%.tenancy.v1.DeleteOrganizationRequest\x1a&.tenancy.v1.DeleteOrganizationResponse\"+\x82\xd3\xe4\x93\x02%*#/v1/organizations/{organization_id}\x12\xa2\x01\n\x14UndeleteOrganization\x12\'.tenancy.v1.UndeleteOrganizationRequest\x1a(.tenancy.v1.UndeleteOrganizationResponse\"7\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}:undelete:\x01*\x12\xa2\x01\n\x11TransferOwnership\x12$.tenancy.v1.TransferOwnershipRequest\x1a%.tenancy.v1.TransferOwnershipResponse\"@\x82\xd3\xe4\x93\x02:\"5/v1/organizations/{organization_id}:transferOwnership:\x01*\x12Q\n\x0cRestoreOwner\x12\x1f.tenancy.v1.RestoreOwnerRequest\x1a .tenancy.v1.RestoreOwnerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.organizations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['organization_id']._serialized_options = b'\342A\001\010'
+  _globals['_ORGANIZATION'].fields_by_name['create_time']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['update_time']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['caller_role']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['caller_role']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['delete_time']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['delete_time']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['purge_time']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['purge_time']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['authorized_actions']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['authorized_actions']._serialized_options = b'\342A\001\003'
+  _globals['_ORGANIZATION'].fields_by_name['ownerless']._loaded_options = None
+  _globals['_ORGANIZATION'].fields_by_name['ownerless']._serialized_options = b'\342A\001\003'
+  _globals['_CREATEORGANIZATIONREQUEST'].fields_by_name['slug']._loaded_options = None
+  _globals['_CREATEORGANIZATIONREQUEST'].fields_by_name['slug']._serialized_options = b'\342A\001\002'
+  _globals['_TRANSFEROWNERSHIPREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_TRANSFEROWNERSHIPREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['CreateOrganization']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['CreateOrganization']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/organizations:\001*'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetOrganization']._loaded_options = None
@@ -51,40 +72,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['UndeleteOrganization']._serialized_options = b'\202\323\344\223\0021\",/v1/organizations/{organization_id}:undelete:\001*'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['TransferOwnership']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['TransferOwnership']._serialized_options = b'\202\323\344\223\002:\"5/v1/organizations/{organization_id}:transferOwnership:\001*'
-  _globals['_ORGANIZATION']._serialized_start=245
-  _globals['_ORGANIZATION']._serialized_end=957
-  _globals['_CREATEORGANIZATIONREQUEST']._serialized_start=960
-  _globals['_CREATEORGANIZATIONREQUEST']._serialized_end=1175
-  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_start=1177
-  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_end=1267
-  _globals['_GETORGANIZATIONREQUEST']._serialized_start=1269
-  _globals['_GETORGANIZATIONREQUEST']._serialized_end=1366
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=1368
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=1455
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=1458
-  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=1628
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=1631
-  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=1762
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=1765
-  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=1946
-  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_start=1948
-  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_end=2038
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=2041
-  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=2219
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=2222
-  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=2399
-  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_start=2401
-  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_end=2502
-  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_start=2504
-  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_end=2596
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2599
-  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2779
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2782
-  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=2958
-  _globals['_RESTOREOWNERREQUEST']._serialized_start=2961
-  _globals['_RESTOREOWNERREQUEST']._serialized_end=3103
-  _globals['_RESTOREOWNERRESPONSE']._serialized_start=3105
-  _globals['_RESTOREOWNERRESPONSE']._serialized_end=3189
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=3192
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=4375
+  _globals['_ORGANIZATION']._serialized_start=278
+  _globals['_ORGANIZATION']._serialized_end=1038
+  _globals['_CREATEORGANIZATIONREQUEST']._serialized_start=1041
+  _globals['_CREATEORGANIZATIONREQUEST']._serialized_end=1262
+  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_start=1264
+  _globals['_CREATEORGANIZATIONRESPONSE']._serialized_end=1354
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=1356
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=1453
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=1455
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=1542
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_start=1545
+  _globals['_LISTORGANIZATIONSREQUEST']._serialized_end=1715
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_start=1718
+  _globals['_LISTORGANIZATIONSRESPONSE']._serialized_end=1849
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_start=1852
+  _globals['_UPDATEORGANIZATIONREQUEST']._serialized_end=2033
+  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_start=2035
+  _globals['_UPDATEORGANIZATIONRESPONSE']._serialized_end=2125
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_start=2128
+  _globals['_DELETEORGANIZATIONREQUEST']._serialized_end=2306
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_start=2309
+  _globals['_DELETEORGANIZATIONRESPONSE']._serialized_end=2486
+  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_start=2488
+  _globals['_UNDELETEORGANIZATIONREQUEST']._serialized_end=2589
+  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_start=2591
+  _globals['_UNDELETEORGANIZATIONRESPONSE']._serialized_end=2683
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_start=2686
+  _globals['_TRANSFEROWNERSHIPREQUEST']._serialized_end=2872
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_start=2875
+  _globals['_TRANSFEROWNERSHIPRESPONSE']._serialized_end=3051
+  _globals['_RESTOREOWNERREQUEST']._serialized_start=3054
+  _globals['_RESTOREOWNERREQUEST']._serialized_end=3196
+  _globals['_RESTOREOWNERRESPONSE']._serialized_start=3198
+  _globals['_RESTOREOWNERRESPONSE']._serialized_end=3282
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=3285
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=4468
 # @@protoc_insertion_point(module_scope)

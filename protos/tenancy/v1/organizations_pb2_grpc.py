@@ -134,7 +134,7 @@ class OrganizationServiceServicer:
 
     def TransferOwnership(self, request, context):
         """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
-        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED, ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

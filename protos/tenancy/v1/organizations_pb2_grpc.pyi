@@ -44,7 +44,7 @@ class OrganizationServiceStub:
     """
     TransferOwnership: _aio.UnaryUnaryMultiCallable[_organizations_pb2.TransferOwnershipRequest, _organizations_pb2.TransferOwnershipResponse]
     """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
-    Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+    Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED, ETAG_MISMATCH.
     """
     RestoreOwner: _aio.UnaryUnaryMultiCallable[_organizations_pb2.RestoreOwnerRequest, _organizations_pb2.RestoreOwnerResponse]
     """Gives an organization that lost all its owners a new one, who becomes a member if they are none. Services
@@ -123,7 +123,7 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_organizations_pb2.TransferOwnershipRequest, _abc.Awaitable[_organizations_pb2.TransferOwnershipResponse]],
     ) -> _abc.Awaitable[_organizations_pb2.TransferOwnershipResponse]:
         """Makes another active member OWNER and the caller ADMIN, in one transaction. Needs organization:transfer.
-        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED.
+        Errors: MEMBER_NOT_FOUND, QUOTA_EXCEEDED, ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod

@@ -23,18 +23,21 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from protos.tenancy.v1 import changes_pb2 as protos_dot_tenancy_dot_v1_dot_changes__pb2
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protos/tenancy/v1/project_members.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xca\x04\n\rProjectMember\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x03 \x01(\tH\x00R\x06userId\x12+\n\x04role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\x12.\n\x06source\x18\x05 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\x12,\n\x12inherited_from_org\x18\x06 \x01(\x08R\x10inheritedFromOrg\x12@\n\x11organization_role\x18\x07 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12;\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12#\n\x0eset_by_user_id\x18\n \x01(\tR\x0bsetByUserId\x12$\n\x0eset_by_service\x18\x0b \x01(\tR\x0csetByService\x12\x14\n\x05\x65mail\x18\x0c \x01(\tR\x05\x65mail\x12!\n\x0c\x64isplay_name\x18\r \x01(\tR\x0b\x64isplayNameB\x0b\n\tprincipal\"Q\n\x17GetProjectMemberRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\"M\n\x18GetProjectMemberResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\"v\n\x19ListProjectMembersRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"y\n\x1aListProjectMembersResponse\x12\x33\n\x07members\x18\x01 \x03(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x07members\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8c\x02\n\x15SetProjectRoleRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12+\n\x04role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x06 \x01(\x08R\x0cvalidateOnlyB\x0b\n\tprincipal\"\xa2\x01\n\x16SetProjectRoleResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\xa4\x01\n\x17\x43learProjectRoleRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnlyB\x0b\n\tprincipal\"\xa4\x01\n\x18\x43learProjectRoleResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount2\xf8\x04\n\x14ProjectMemberService\x12\x92\x01\n\x10GetProjectMember\x12#.tenancy.v1.GetProjectMemberRequest\x1a$.tenancy.v1.GetProjectMemberResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/projects/{project_id}/members/{user_id}\x12\x8e\x01\n\x12ListProjectMembers\x12%.tenancy.v1.ListProjectMembersRequest\x1a&.tenancy.v1.ListProjectMembersResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/projects/{project_id}/members\x12\x97\x01\n\x0eSetProjectRole\x12!.tenancy.v1.SetProjectRoleRequest\x1a\".tenancy.v1.SetProjectRoleResponse\">\x82\xd3\xe4\x93\x02\x38\"3/v1/projects/{project_id}/members/{user_id}:setRole:\x01*\x12\x9f\x01\n\x10\x43learProjectRole\x12#.tenancy.v1.ClearProjectRoleRequest\x1a$.tenancy.v1.ClearProjectRoleResponse\"@\x82\xd3\xe4\x93\x02:\"5/v1/projects/{project_id}/members/{user_id}:clearRole:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protos/tenancy/v1/project_members.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xca\x04\n\rProjectMember\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x19\n\x07user_id\x18\x03 \x01(\tH\x00R\x06userId\x12+\n\x04role\x18\x04 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\x04role\x12.\n\x06source\x18\x05 \x01(\x0e\x32\x16.tenancy.v1.RoleSourceR\x06source\x12,\n\x12inherited_from_org\x18\x06 \x01(\x08R\x10inheritedFromOrg\x12@\n\x11organization_role\x18\x07 \x01(\x0e\x32\x13.tenancy.v1.OrgRoleR\x10organizationRole\x12;\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12;\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12#\n\x0eset_by_user_id\x18\n \x01(\tR\x0bsetByUserId\x12$\n\x0eset_by_service\x18\x0b \x01(\tR\x0csetByService\x12\x14\n\x05\x65mail\x18\x0c \x01(\tR\x05\x65mail\x12!\n\x0c\x64isplay_name\x18\r \x01(\tR\x0b\x64isplayNameB\x0b\n\tprincipal\"Q\n\x17GetProjectMemberRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\"M\n\x18GetProjectMemberResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\"v\n\x19ListProjectMembersRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"y\n\x1aListProjectMembersResponse\x12\x33\n\x07members\x18\x01 \x03(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x07members\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x02\n\x15SetProjectRoleRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x31\n\x04role\x18\x03 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleB\x04\xe2\x41\x01\x02R\x04role\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x06 \x01(\x08R\x0cvalidateOnlyB\x0b\n\tprincipal\"\xa2\x01\n\x16SetProjectRoleResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"\xa4\x01\n\x17\x43learProjectRoleRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x19\n\x07user_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnlyB\x0b\n\tprincipal\"\xa4\x01\n\x18\x43learProjectRoleResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32\x19.tenancy.v1.ProjectMemberR\x06member\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount2\xf8\x04\n\x14ProjectMemberService\x12\x92\x01\n\x10GetProjectMember\x12#.tenancy.v1.GetProjectMemberRequest\x1a$.tenancy.v1.GetProjectMemberResponse\"3\x82\xd3\xe4\x93\x02-\x12+/v1/projects/{project_id}/members/{user_id}\x12\x8e\x01\n\x12ListProjectMembers\x12%.tenancy.v1.ListProjectMembersRequest\x1a&.tenancy.v1.ListProjectMembersResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/projects/{project_id}/members\x12\x97\x01\n\x0eSetProjectRole\x12!.tenancy.v1.SetProjectRoleRequest\x1a\".tenancy.v1.SetProjectRoleResponse\">\x82\xd3\xe4\x93\x02\x38\"3/v1/projects/{project_id}/members/{user_id}:setRole:\x01*\x12\x9f\x01\n\x10\x43learProjectRole\x12#.tenancy.v1.ClearProjectRoleRequest\x1a$.tenancy.v1.ClearProjectRoleResponse\"@\x82\xd3\xe4\x93\x02:\"5/v1/projects/{project_id}/members/{user_id}:clearRole:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.project_members_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SETPROJECTROLEREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_SETPROJECTROLEREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002'
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['GetProjectMember']._loaded_options = None
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['GetProjectMember']._serialized_options = b'\202\323\344\223\002-\022+/v1/projects/{project_id}/members/{user_id}'
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['ListProjectMembers']._loaded_options = None
@@ -43,24 +46,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['SetProjectRole']._serialized_options = b'\202\323\344\223\0028\"3/v1/projects/{project_id}/members/{user_id}:setRole:\001*'
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['ClearProjectRole']._loaded_options = None
   _globals['_PROJECTMEMBERSERVICE'].methods_by_name['ClearProjectRole']._serialized_options = b'\202\323\344\223\002:\"5/v1/projects/{project_id}/members/{user_id}:clearRole:\001*'
-  _globals['_PROJECTMEMBER']._serialized_start=183
-  _globals['_PROJECTMEMBER']._serialized_end=769
-  _globals['_GETPROJECTMEMBERREQUEST']._serialized_start=771
-  _globals['_GETPROJECTMEMBERREQUEST']._serialized_end=852
-  _globals['_GETPROJECTMEMBERRESPONSE']._serialized_start=854
-  _globals['_GETPROJECTMEMBERRESPONSE']._serialized_end=931
-  _globals['_LISTPROJECTMEMBERSREQUEST']._serialized_start=933
-  _globals['_LISTPROJECTMEMBERSREQUEST']._serialized_end=1051
-  _globals['_LISTPROJECTMEMBERSRESPONSE']._serialized_start=1053
-  _globals['_LISTPROJECTMEMBERSRESPONSE']._serialized_end=1174
-  _globals['_SETPROJECTROLEREQUEST']._serialized_start=1177
-  _globals['_SETPROJECTROLEREQUEST']._serialized_end=1445
-  _globals['_SETPROJECTROLERESPONSE']._serialized_start=1448
-  _globals['_SETPROJECTROLERESPONSE']._serialized_end=1610
-  _globals['_CLEARPROJECTROLEREQUEST']._serialized_start=1613
-  _globals['_CLEARPROJECTROLEREQUEST']._serialized_end=1777
-  _globals['_CLEARPROJECTROLERESPONSE']._serialized_start=1780
-  _globals['_CLEARPROJECTROLERESPONSE']._serialized_end=1944
-  _globals['_PROJECTMEMBERSERVICE']._serialized_start=1947
-  _globals['_PROJECTMEMBERSERVICE']._serialized_end=2579
+  _globals['_PROJECTMEMBER']._serialized_start=216
+  _globals['_PROJECTMEMBER']._serialized_end=802
+  _globals['_GETPROJECTMEMBERREQUEST']._serialized_start=804
+  _globals['_GETPROJECTMEMBERREQUEST']._serialized_end=885
+  _globals['_GETPROJECTMEMBERRESPONSE']._serialized_start=887
+  _globals['_GETPROJECTMEMBERRESPONSE']._serialized_end=964
+  _globals['_LISTPROJECTMEMBERSREQUEST']._serialized_start=966
+  _globals['_LISTPROJECTMEMBERSREQUEST']._serialized_end=1084
+  _globals['_LISTPROJECTMEMBERSRESPONSE']._serialized_start=1086
+  _globals['_LISTPROJECTMEMBERSRESPONSE']._serialized_end=1207
+  _globals['_SETPROJECTROLEREQUEST']._serialized_start=1210
+  _globals['_SETPROJECTROLEREQUEST']._serialized_end=1484
+  _globals['_SETPROJECTROLERESPONSE']._serialized_start=1487
+  _globals['_SETPROJECTROLERESPONSE']._serialized_end=1649
+  _globals['_CLEARPROJECTROLEREQUEST']._serialized_start=1652
+  _globals['_CLEARPROJECTROLEREQUEST']._serialized_end=1816
+  _globals['_CLEARPROJECTROLERESPONSE']._serialized_start=1819
+  _globals['_CLEARPROJECTROLERESPONSE']._serialized_end=1983
+  _globals['_PROJECTMEMBERSERVICE']._serialized_start=1986
+  _globals['_PROJECTMEMBERSERVICE']._serialized_end=2618
 # @@protoc_insertion_point(module_scope)

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -30,13 +31,31 @@ from protos.tenancy.v1 import changes_pb2 as protos_dot_tenancy_dot_v1_dot_chang
 from protos.tenancy.v1 import roles_pb2 as protos_dot_tenancy_dot_v1_dot_roles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/tenancy/v1/projects.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xfd\x04\n\x07Project\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tR\x0b\x64isplayName\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12\x38\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleR\ncallerRole\x12;\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime\x12\x39\n\npurge_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tpurgeTime\x12@\n\x0fpublic_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12-\n\x12\x61uthorized_actions\x18\r \x03(\tR\x11\x61uthorizedActions\"\xd7\x01\n\x14\x43reateProjectRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x02 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12@\n\x0fpublic_metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\"F\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"o\n\x11GetProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"\x9d\x01\n\x13ListProjectsRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b\x32\x13.tenancy.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n\x14UpdateProjectRequest\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"\x8d\x01\n\x14\x44\x65leteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\"\x9d\x01\n\x15\x44\x65leteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"V\n\x16UndeleteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"H\n\x17UndeleteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project2\xe7\x06\n\x0eProjectService\x12\x8d\x01\n\rCreateProject\x12 .tenancy.v1.CreateProjectRequest\x1a!.tenancy.v1.CreateProjectResponse\"7\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}/projects:\x01*\x12\xaa\x01\n\nGetProject\x12\x1d.tenancy.v1.GetProjectRequest\x1a\x1e.tenancy.v1.GetProjectResponse\"]\x82\xd3\xe4\x93\x02W\x12\x19/v1/projects/{project_id}Z:\x12\x38/v1/organizations/{organization_id}/projects/slug/{slug}\x12\x87\x01\n\x0cListProjects\x12\x1f.tenancy.v1.ListProjectsRequest\x1a .tenancy.v1.ListProjectsResponse\"4\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/projects\x12\x88\x01\n\rUpdateProject\x12 .tenancy.v1.UpdateProjectRequest\x1a!.tenancy.v1.UpdateProjectResponse\"2\x82\xd3\xe4\x93\x02,2!/v1/projects/{project.project_id}:\x07project\x12w\n\rDeleteProject\x12 .tenancy.v1.DeleteProjectRequest\x1a!.tenancy.v1.DeleteProjectResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/v1/projects/{project_id}\x12\x89\x01\n\x0fUndeleteProject\x12\".tenancy.v1.UndeleteProjectRequest\x1a#.tenancy.v1.UndeleteProjectResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/projects/{project_id}:undelete:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/tenancy/v1/projects.proto\x12\ntenancy.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/tenancy/v1/changes.proto\x1a\x1dprotos/tenancy/v1/roles.proto\"\xad\x05\n\x07Project\x12#\n\nproject_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\tprojectId\x12-\n\x0forganization_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tR\x0b\x64isplayName\x12\x41\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x12\n\x04\x65tag\x18\x07 \x01(\tR\x04\x65tag\x12>\n\x0b\x63\x61ller_role\x18\x08 \x01(\x0e\x32\x17.tenancy.v1.ProjectRoleB\x04\xe2\x41\x01\x03R\ncallerRole\x12\x41\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ndeleteTime\x12?\n\npurge_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tpurgeTime\x12@\n\x0fpublic_metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\x12\x42\n\x10private_metadata\x18\x0c \x01(\x0b\x32\x17.google.protobuf.StructR\x0fprivateMetadata\x12\x33\n\x12\x61uthorized_actions\x18\r \x03(\tB\x04\xe2\x41\x01\x03R\x11\x61uthorizedActions\"\xdd\x01\n\x14\x43reateProjectRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x18\n\x04slug\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x04slug\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12@\n\x0fpublic_metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructR\x0epublicMetadata\"F\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"o\n\x11GetProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\'\n\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x12\n\x04slug\x18\x03 \x01(\tR\x04slug\"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"\x9d\x01\n\x13ListProjectsRequest\x12\'\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12!\n\x0cshow_deleted\x18\x04 \x01(\x08R\x0bshowDeleted\"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b\x32\x13.tenancy.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n\x14UpdateProjectRequest\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\"\x8d\x01\n\x14\x44\x65leteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\"\x9d\x01\n\x15\x44\x65leteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project\x12\x32\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.tenancy.v1.AccessChangeR\x07\x63hanges\x12!\n\x0c\x63hange_count\x18\x03 \x01(\x03R\x0b\x63hangeCount\"V\n\x16UndeleteProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"H\n\x17UndeleteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.tenancy.v1.ProjectR\x07project2\xe7\x06\n\x0eProjectService\x12\x8d\x01\n\rCreateProject\x12 .tenancy.v1.CreateProjectRequest\x1a!.tenancy.v1.CreateProjectResponse\"7\x82\xd3\xe4\x93\x02\x31\",/v1/organizations/{organization_id}/projects:\x01*\x12\xaa\x01\n\nGetProject\x12\x1d.tenancy.v1.GetProjectRequest\x1a\x1e.tenancy.v1.GetProjectResponse\"]\x82\xd3\xe4\x93\x02W\x12\x19/v1/projects/{project_id}Z:\x12\x38/v1/organizations/{organization_id}/projects/slug/{slug}\x12\x87\x01\n\x0cListProjects\x12\x1f.tenancy.v1.ListProjectsRequest\x1a .tenancy.v1.ListProjectsResponse\"4\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/projects\x12\x88\x01\n\rUpdateProject\x12 .tenancy.v1.UpdateProjectRequest\x1a!.tenancy.v1.UpdateProjectResponse\"2\x82\xd3\xe4\x93\x02,2!/v1/projects/{project.project_id}:\x07project\x12w\n\rDeleteProject\x12 .tenancy.v1.DeleteProjectRequest\x1a!.tenancy.v1.DeleteProjectResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/v1/projects/{project_id}\x12\x89\x01\n\x0fUndeleteProject\x12\".tenancy.v1.UndeleteProjectRequest\x1a#.tenancy.v1.UndeleteProjectResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/projects/{project_id}:undelete:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.tenancy.v1.projects_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['project_id']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['project_id']._serialized_options = b'\342A\001\010'
+  _globals['_PROJECT'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['organization_id']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['create_time']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['update_time']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['caller_role']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['caller_role']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['delete_time']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['delete_time']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['purge_time']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['purge_time']._serialized_options = b'\342A\001\003'
+  _globals['_PROJECT'].fields_by_name['authorized_actions']._loaded_options = None
+  _globals['_PROJECT'].fields_by_name['authorized_actions']._serialized_options = b'\342A\001\003'
+  _globals['_CREATEPROJECTREQUEST'].fields_by_name['slug']._loaded_options = None
+  _globals['_CREATEPROJECTREQUEST'].fields_by_name['slug']._serialized_options = b'\342A\001\002'
   _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['CreateProject']._serialized_options = b'\202\323\344\223\0021\",/v1/organizations/{organization_id}/projects:\001*'
   _globals['_PROJECTSERVICE'].methods_by_name['GetProject']._loaded_options = None
@@ -49,32 +68,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._serialized_options = b'\202\323\344\223\002\033*\031/v1/projects/{project_id}'
   _globals['_PROJECTSERVICE'].methods_by_name['UndeleteProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['UndeleteProject']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/projects/{project_id}:undelete:\001*'
-  _globals['_PROJECT']._serialized_start=240
-  _globals['_PROJECT']._serialized_end=877
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=880
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=1095
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=1097
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=1167
-  _globals['_GETPROJECTREQUEST']._serialized_start=1169
-  _globals['_GETPROJECTREQUEST']._serialized_end=1280
-  _globals['_GETPROJECTRESPONSE']._serialized_start=1282
-  _globals['_GETPROJECTRESPONSE']._serialized_end=1349
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=1352
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1509
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1511
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1622
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1625
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1786
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1788
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1858
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=1861
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=2002
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=2005
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=2162
-  _globals['_UNDELETEPROJECTREQUEST']._serialized_start=2164
-  _globals['_UNDELETEPROJECTREQUEST']._serialized_end=2250
-  _globals['_UNDELETEPROJECTRESPONSE']._serialized_start=2252
-  _globals['_UNDELETEPROJECTRESPONSE']._serialized_end=2324
-  _globals['_PROJECTSERVICE']._serialized_start=2327
-  _globals['_PROJECTSERVICE']._serialized_end=3198
+  _globals['_PROJECT']._serialized_start=273
+  _globals['_PROJECT']._serialized_end=958
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=961
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=1182
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=1184
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=1254
+  _globals['_GETPROJECTREQUEST']._serialized_start=1256
+  _globals['_GETPROJECTREQUEST']._serialized_end=1367
+  _globals['_GETPROJECTRESPONSE']._serialized_start=1369
+  _globals['_GETPROJECTRESPONSE']._serialized_end=1436
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1439
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1596
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1598
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1709
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1712
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1873
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1875
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1945
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=1948
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=2089
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=2092
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=2249
+  _globals['_UNDELETEPROJECTREQUEST']._serialized_start=2251
+  _globals['_UNDELETEPROJECTREQUEST']._serialized_end=2337
+  _globals['_UNDELETEPROJECTRESPONSE']._serialized_start=2339
+  _globals['_UNDELETEPROJECTRESPONSE']._serialized_end=2411
+  _globals['_PROJECTSERVICE']._serialized_start=2414
+  _globals['_PROJECTSERVICE']._serialized_end=3285
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,73 @@
+"""/docs in a real browser: it shows every operation, and calls the gateway it came from."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions as seen
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tenantry.gateway.openapi import DOCUMENT
+from tenantry.testing.people import People, TestPerson
+from tests.gateway.browsers import browser, hosts_asked
+from tests.gateway.gateways import Gateway
+
+OPERATIONS = sum(len(methods) for methods in json.loads(DOCUMENT.read_text())["paths"].values())
+PATIENCE = 30
+
+
+async def test_a_person_reads_the_page_and_calls_from_it(gateway: Gateway, people: People, tmp_path: Path) -> None:
+    ada = await people.person("ada")
+    # In a thread, as both services run in this process.
+    await asyncio.to_thread(look, gateway, ada, str(tmp_path))
+
+
+def look(gateway: Gateway, ada: TestPerson, folder: str) -> None:
+    with browser(folder) as driver:
+        driver.get(f"{gateway.url}/docs")
+        wait = WebDriverWait(driver, PATIENCE)
+        wait.until(lambda _: len(driver.find_elements(By.CLASS_NAME, "opblock")) == OPERATIONS)
+        # Before there is a credential, then with the token, then with the cookie alone.
+        assert answer(driver, "ListPermissions")["details"][0]["reason"] == "SESSION_REQUIRED"
+        sign_in(driver, ada.token)
+        told = answer(driver, "ListPermissions")["permissions"]
+        assert "project:read" in [each["permission"] for each in told]
+        sign_out(driver)
+        driver.add_cookie({"name": "connect.sid", "value": quote(ada.token, safe="")})
+        assert answer(driver, "RevokeOtherSessions") == {"revokedCount": 0}
+        assert hosts_asked(driver) == {gateway.address}
+        assert [entry for entry in driver.get_log("browser") if "Content Security Policy" in entry["message"]] == []
+
+
+def sign_in(driver: Chrome, token: str) -> None:
+    wait = WebDriverWait(driver, PATIENCE)
+    driver.find_element(By.CSS_SELECTOR, ".btn.authorize").click()
+    wait.until(seen.visibility_of_element_located((By.ID, "auth-bearer-value"))).send_keys(token)
+    driver.find_element(By.CSS_SELECTOR, ".auth-container .btn.authorize").click()
+    driver.find_element(By.CSS_SELECTOR, ".close-modal").click()
+
+
+def sign_out(driver: Chrome) -> None:
+    driver.find_element(By.CSS_SELECTOR, ".btn.authorize").click()
+    [button, *_] = [
+        each for each in driver.find_elements(By.CSS_SELECTOR, ".auth-container .btn") if each.text == "Logout"
+    ]
+    button.click()
+    driver.find_element(By.CSS_SELECTOR, ".close-modal").click()
+
+
+def answer(driver: Chrome, rpc: str) -> Any:
+    """What the page shows of the answer after a press on "Execute"."""
+    wait = WebDriverWait(driver, PATIENCE)
+    block = driver.find_element(By.CSS_SELECTOR, f".opblock[id$='Service_{rpc}']")
+    if "is-open" not in (block.get_attribute("class") or "").split():
+        block.find_element(By.CLASS_NAME, "opblock-summary-control").click()
+    for cleared in block.find_elements(By.CSS_SELECTOR, ".btn-clear"):
+        cleared.click()
+    wait.until(lambda _: block.find_elements(By.CSS_SELECTOR, ".btn.execute"))[0].click()
+    shown = wait.until(lambda _: block.find_elements(By.CSS_SELECTOR, ".live-responses-table .highlight-code code"))
+    return json.loads(shown[0].text)
