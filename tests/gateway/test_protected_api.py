@@ -71,7 +71,10 @@ async def test_who_may_not_is_refused_before_it(dashboard: Protected, team: Team
     assert nobody.headers["www-authenticate"] == "Bearer"
     assert error(await call("GET", listing(team.api), "forged")) == (401, 16, "SESSION_INVALID")
     assert error(await call("GET", listing("acme"), team.ada.token)) == (403, 7, "PLACE_UNCLEAR")
-    for method, path in (("GET", "/"), ("GET", "/admin"), ("DELETE", listing(team.api)), ("GET", restarting(team.api))):
+    for method, path in (
+        ("GET", "/"), ("GET", "/admin"), ("DELETE", listing(team.api)), ("GET", restarting(team.api)),
+        ("POST", "/envoy.service.auth.v3.Authorization/Check"),
+    ):  # fmt: skip
         assert error(await call(method, path, team.ada.token)) == (404, 5, "PATH_UNKNOWN")
     assert dashboard.reached == []
 

@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from protos.extauthz.v1.external_auth_pb2_grpc import AuthorizationStub
 from protos.identity.v1.sessions_pb2 import ValidateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2 import GetUserRequest, SuspendUserRequest
@@ -28,6 +29,7 @@ from tenantry.testing.pair import Pair, Service, running_identity, running_tenan
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import fails, read
 from tests.shared.all_kinds import AS_ADA, KINDS, MALFORMED, SERVICE, Lines, Running, running_kinds, said
+from tests.tenancy.edge_requests import edge_request
 
 FEW = FEWER  # checks at once, and so one of all else
 
@@ -142,8 +144,13 @@ async def test_too_many_checks_are_refused_while_health_passes(pair: Pair, peopl
             held = [check() for _ in range(FEW)]
             await few.under_way(few.tenancy, FEW)
             await refusal(check())
+            edge, asked = AuthorizationStub(few.tenancy.channel), edge_request(headers=dict(owner.metadata))
+            of_envoy = [edge.Check(asked) for _ in range(FEW)]  # these have a limit of their own
+            await few.under_way(few.tenancy, 2 * FEW)
+            await refusal(edge.Check(asked))
             await healthy(few.tenancy.channel)
         assert all(answer.allowed for answer in await asyncio.gather(*held))
+        assert all(answer.HasField("ok_response") for answer in await asyncio.gather(*of_envoy))
         assert (await check()).allowed
 
 
