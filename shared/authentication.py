@@ -12,6 +12,7 @@ from shared.reasons import Reason
 
 MAX_TOKEN = 512
 MAX_COOKIE = 8192
+HOST = "__Host-"  # a browser takes a cookie of such a name from this host alone, over TLS (RFC 6265bis, 4.1.3.2)
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -68,14 +69,31 @@ def session_token(metadata: Metadata, cookie_name: str) -> str | None:
     """
     found = [_bearer(value) for value in _values(metadata, "authorization")]
     if not found:
-        pairs = [pair for value in _values(metadata, "cookie") for pair in value[:MAX_COOKIE].split(";")]
-        named = [pair.strip().partition("=") for pair in pairs]
-        found = [unquote(value.strip('"'), errors="replace") for name, _, value in named if name == cookie_name]
+        found = _in_cookies(_values(metadata, "cookie"), cookie_name)
     if not found:
         return None
     if len(found) > 1 or len(found[0]) > MAX_TOKEN:
         raise ServiceError(Reason.SESSION_INVALID)
     return found[0]
+
+
+def cookie_names(cookie_name: str) -> tuple[str, ...]:
+    """What the session cookie may be called, the name that counts first: over TLS it has the prefix.
+
+    Who sets a name that has it already wants no other.
+    """
+    return (cookie_name,) if cookie_name.startswith(HOST) else (HOST + cookie_name, cookie_name)
+
+
+def _in_cookies(headers: Sequence[str], cookie_name: str) -> list[str]:
+    """All values of the first name that is there: no other host can have set one with the prefix."""
+    if not headers:
+        return []
+    named = [pair.strip().partition("=") for value in headers for pair in value[:MAX_COOKIE].split(";")]
+    for wanted in cookie_names(cookie_name):
+        if found := [unquote(value.strip('"'), errors="replace") for name, _, value in named if name == wanted]:
+            return found
+    return []
 
 
 def _bearer(value: str) -> str:

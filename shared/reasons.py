@@ -71,6 +71,16 @@ class Reason(Enum):
         "You may not do this here, or there is no such thing.",
         "Ask an owner or administrator of the organization; nobody is told which of the two it was.",
     )
+    PLACE_UNCLEAR = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "Which organization or project this is about must stand in {where}, once, as a plain UUID.",
+        "Send it there; nothing is guessed from a request that could be read in two ways.",
+    )
+    ROUTE_MISCONFIGURED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "The gateway's rule for this address cannot be applied, so nothing was allowed.",
+        "Tell its operator; operators: the log of tenancy names the mistake.",
+    )
     ROLE_ABOVE_CALLER = Entry(
         StatusCode.PERMISSION_DENIED,
         "Nobody grants, changes or removes a role above their own.",
@@ -120,7 +130,7 @@ class Reason(Enum):
     )
     CROSS_SITE_WRITE = Entry(
         StatusCode.PERMISSION_DENIED,
-        "A change with a session cookie came without a sign that a page of yours sent it.",
+        "A change came with a session cookie or from a page, without a sign that the page is yours.",
         "Send the header x-requested-with, call from an origin of GATEWAY_ORIGINS, or use a bearer token.",
     )
     # What is there

@@ -62,7 +62,7 @@ class CommonSettings(BaseSettings):
     listen_address: str = Field("", alias="LISTEN_ADDRESS", examples=["127.0.0.1:50051"])  # each service has its own
     database_pool_size: int = Field(10, alias="DATABASE_POOL_SIZE", ge=1, le=200, examples=["10"])
     service_keys: ServiceKeys = Field({}, alias="SERVICE_KEYS", examples=["billing:<sha256 of its secret>"])
-    session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
+    session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[A-Za-z0-9_.-]+$")
     trusted_proxies: Networks = Field((), alias="TRUSTED_PROXIES", examples=["10.0.0.0/8"])
     events_keep_days: int = Field(30, alias="EVENTS_KEEP_DAYS", ge=1, le=3650, examples=["30"])
     metrics_address: str = Field("", alias="METRICS_ADDRESS", pattern=r"^(.+:\d+)?$", examples=["127.0.0.1:9464"])

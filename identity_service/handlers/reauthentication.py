@@ -1,6 +1,6 @@
 """identity.v1.SessionService: proving again who one is."""
 
-from identity_service import audit, publish, sign_in_limits, to_proto
+from identity_service import audit, publish, session_cookie, sign_in_limits, to_proto
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session, session_to_replace
 from identity_service.parts import Handlers
@@ -59,4 +59,5 @@ class Reauthentication(Handlers):
                 )
         if kind is None:
             raise ServiceError(Reason.CODE_WRONG)
+        await session_cookie.give(context, self.parts.settings, token)
         return pb.RefreshSessionResponse(token=token, session=to_proto.session(row))

@@ -1,6 +1,6 @@
 """identity.v1.SessionService: asking about sessions, listing and ending them."""
 
-from identity_service import audit, authorize, publish, to_proto
+from identity_service import audit, authorize, publish, session_cookie, to_proto
 from identity_service.audit import Action
 from identity_service.parts import Handlers
 from identity_service.queries import sessions
@@ -73,9 +73,12 @@ class SessionList(Handlers):
                 await publish.sessions_changed(tx, "SESSION_ENDED", user_id, [session_id])
             return pb.RevokeSessionResponse()
 
-        return await self.parts.request_results.answer_once(
+        response = await self.parts.request_results.answer_once(
             caller, request_id, request, pb.RevokeSessionResponse, revoke
         )
+        if caller.person is not None and session_id == caller.person.session_id:
+            await session_cookie.take_away(context, self.parts.settings)
+        return response
 
     async def RevokeOtherSessions(
         self, request: pb.RevokeOtherSessionsRequest, context: Context

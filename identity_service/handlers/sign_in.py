@@ -6,7 +6,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from identity_service import audit, sign_in_limits, to_proto
+from identity_service import audit, session_cookie, sign_in_limits, to_proto
 from identity_service.audit import Action
 from identity_service.begin_session import begin_session
 from identity_service.known_devices import Device, remember
@@ -29,9 +29,13 @@ CHALLENGE_LIFETIME = timedelta(minutes=5)  # to find the phone
 class SignIn(Handlers):
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         if request.challenge_token or request.code:
-            return await self._with_code(request, self.parts.origins.of(context))
-        async with self.parts.passwords.turn():
-            return await self._with_password(request, self.parts.origins.of(context))
+            response = await self._with_code(request, self.parts.origins.of(context))
+        else:
+            async with self.parts.passwords.turn():
+                response = await self._with_password(request, self.parts.origins.of(context))
+        if response.token:  # there is none while the second step is to come
+            await session_cookie.give(context, self.parts.settings, response.token)
+        return response
 
     async def _with_password(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         """Nobody learns from the answer or its time whether the account exists: all take the same steps."""

@@ -7,6 +7,7 @@ from identity_service import (
     mail_limits,
     mailed_tokens,
     publish,
+    session_cookie,
     sign_in_limits,
     to_proto,
 )  # fmt: skip
@@ -102,6 +103,7 @@ class UserPasswords(Handlers):
                 tx, self.parts.settings, origin, user.user_id, old.amr, device_name=old.device_name or ""
             )
             await self.parts.throttle.give_back(tx, tries)
+        await session_cookie.give(context, self.parts.settings, token)
         return pb.ChangePasswordResponse(token=token, session=to_proto.session(session))
 
     def _read_new(self, read: Fields, value: str, user: Row) -> NewPassword:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from identity_service import accounts, audit, authorize, publish, to_proto
+from identity_service import accounts, audit, authorize, publish, session_cookie, to_proto
 from identity_service.audit import Action
 from identity_service.parts import Handlers
 from identity_service.queries import known_devices, users
@@ -80,7 +80,12 @@ class UserAccounts(Handlers):
             await publish.user_changed(tx, "USER_DELETED", [row])
             return pb.DeleteUserResponse(user=to_proto.user(row, caller))
 
-        return await self.parts.request_results.answer_once(caller, request_id, request, pb.DeleteUserResponse, delete)
+        response = await self.parts.request_results.answer_once(
+            caller, request_id, request, pb.DeleteUserResponse, delete
+        )
+        if caller.is_user(user_id):
+            await session_cookie.take_away(context, self.parts.settings)
+        return response
 
     async def UndeleteUser(self, request: pb.UndeleteUserRequest, context: Context) -> pb.UndeleteUserResponse:
         caller, origin = current_caller(), self.parts.origins.of(context)

@@ -79,7 +79,7 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         private_key=str(settings.private_key or ""),
         over_tls=settings.over_tls,
         trusted_hops=settings.trusted_hops,
-        cookie_pattern=rf"(.*; ?)?(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
+        cookie_pattern=rf"(.*[;,])?\s*(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
         stripped_headers=STRIPPED,
         most_calls=MOST_CALLS,
         overloaded=as_json(Reason.OVERLOADED),

@@ -35,7 +35,7 @@ class GatewaySettings(BaseSettings):
     trusted_hops: int = Field(0, alias="GATEWAY_TRUSTED_HOPS", ge=0, le=10, examples=["1"])
     threads: int = Field(0, alias="GATEWAY_THREADS", ge=0, le=256, examples=["2"])
     apis: Path | None = Field(None, alias="GATEWAY_APIS", examples=["apis.toml"])
-    session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[\w.-]+$")
+    session_cookie_name: str = Field("connect.sid", alias="SESSION_COOKIE_NAME", pattern=r"^[A-Za-z0-9_.-]+$")
 
     @model_validator(mode="after")
     def has_both_or_none(self) -> "GatewaySettings":

@@ -1,5 +1,5 @@
 // An Express app as people write them: express-session in the table that connect-pg-simple shares with identity.
-// Settings: DATABASE_URL, SESSION_SECRETS, and MAX_AGE (ms; without it cookies have no age of their own).
+// Settings: DATABASE_URL, SESSION_SECRETS, MAX_AGE (ms; without it cookies have no age of their own), COOKIE_NAME.
 // The port it listens on is the first line it prints; it ends when its standard input does.
 
 const connectPgSimple = require("connect-pg-simple");
@@ -18,6 +18,7 @@ app.use(
       createTableIfMissing: true, // identity's migration was first; it is left as it is
       pruneSessionInterval: false,
     }),
+    name: process.env.COOKIE_NAME,
     secret: process.env.SESSION_SECRETS.split(","),
     resave: true, // every request writes the whole session at its end: the hardest case for revocation
     saveUninitialized: false,

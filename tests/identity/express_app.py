@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import pytest
+from tests.node_packages import install
 
 FOLDER = Path(__file__).parents[1] / "express"
 
@@ -43,8 +42,9 @@ class ExpressApp:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def call(self, method: str, path: str, token: str | None = None) -> Reply:
-        connection, response = self._send(method, path, token)
+    def call(self, method: str, path: str, token: str | None = None, *, cookie: str | None = None) -> Reply:
+        """With a token, or with a whole cookie as a browser has it."""
+        connection, response = self._send(method, path, token, cookie)
         body = response.read()
         connection.close()
         is_json = (response.getheader("content-type") or "").startswith("application/json")
@@ -57,11 +57,11 @@ class ExpressApp:
         return SlowCall(*self._send(method, path, token))
 
     def _send(
-        self, method: str, path: str, token: str | None
+        self, method: str, path: str, token: str | None, cookie: str | None = None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        headers = {"cookie": f"connect.sid={quote(token, safe='')}"} if token else {}
-        connection.request(method, path, headers=headers)
+        cookie = f"connect.sid={quote(token, safe='')}" if token else cookie
+        connection.request(method, path, headers={"cookie": cookie} if cookie else {})
         return connection, connection.getresponse()
 
 
@@ -73,18 +73,9 @@ def set_token(header: str | None) -> str | None:
     return unquote(value)
 
 
-def install() -> None:
-    """Skips where node is missing; installs what package-lock.json says if that has not been done."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed, so no Express app can be run")
-    done, lock = FOLDER / "node_modules" / ".package-lock.json", FOLDER / "package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True, timeout=110)
-
-
 @asynccontextmanager
 async def express_app(
-    database_url: str, session_secrets: str, *, max_age: int | None = None
+    database_url: str, session_secrets: str, *, max_age: int | None = None, cookie_name: str = "connect.sid"
 ) -> AsyncIterator[ExpressApp]:
     """`max_age` is that of its cookies, in milliseconds."""
     environment = {
@@ -92,6 +83,7 @@ async def express_app(
         "DATABASE_URL": database_url,
         "SESSION_SECRETS": session_secrets,
         "MAX_AGE": str(max_age or ""),
+        "COOKIE_NAME": cookie_name,
     }
     # In a thread, as identity runs in this process and must not be held up.
     process, port = await asyncio.to_thread(start, environment)
@@ -103,7 +95,7 @@ async def express_app(
 
 
 def start(environment: dict[str, str]) -> tuple["subprocess.Popen[str]", int]:
-    install()
+    install(FOLDER)
     process = subprocess.Popen(
         ["node", "app.js"],
         cwd=FOLDER,

@@ -7,12 +7,13 @@ from uuid import uuid4
 import pytest
 
 from shared.access_rules import PUBLIC, SERVICE, SESSION, SESSION_IN_CHECK, SESSION_OR_SERVICE, Rule, refuse_gaps
-from shared.authentication import MAX_TOKEN, Authentication, session_token
+from shared.authentication import MAX_TOKEN, Authentication, cookie_names, session_token
 from shared.caller import ANONYMOUS, Caller, Person
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
 COOKIE = "connect.sid"
+OVER_TLS = "__Host-connect.sid"
 TOKEN = "s:q2rJ9gYt8c1ZcYw6v1a_7fQe3mXo0bKd.Zm9vYmFy/+base64"
 ADA = Person(uuid4(), uuid4())
 BEARER = ("authorization", f"Bearer {TOKEN}")
@@ -74,6 +75,28 @@ def test_other_cookies_hold_no_token(value: str) -> None:
     assert token_in(cookie(value)) in (None, "")
 
 
+@pytest.mark.parametrize("other", ["", "; connect.sid=tossed", "; connect.sid=tossed; connect.sid=again"])
+def test_the_name_that_only_this_host_can_have_set_counts_first(other: str) -> None:
+    found = f"{OVER_TLS}={quote(TOKEN, safe='')}"
+    assert token_in(cookie(found + other)) == TOKEN
+    assert token_in(cookie(f"connect.sid=tossed; {found}")) == TOKEN
+    assert token_in(cookie("connect.sid=tossed"), cookie(found)) == TOKEN
+
+
+@pytest.mark.parametrize("value", ["__host-connect.sid=a", "__Secure-connect.sid=a", "__Host-__Host-connect.sid=a"])
+def test_other_prefixes_are_other_cookies(value: str) -> None:
+    assert token_in(cookie(value)) is None
+    assert token_in(cookie(f"{value}; {COOKIE}={TOKEN}")) == TOKEN
+
+
+def test_who_names_the_cookie_with_the_prefix_wants_no_other() -> None:
+    assert cookie_names(COOKIE) == (OVER_TLS, COOKIE)
+    assert cookie_names(OVER_TLS) == (OVER_TLS,)
+    assert session_token([cookie(f"{OVER_TLS}={TOKEN}")], OVER_TLS) == TOKEN
+    for other in (COOKIE, f"__Host-{OVER_TLS}"):
+        assert session_token([cookie(f"{other}={TOKEN}")], OVER_TLS) is None
+
+
 def test_without_credentials_there_is_no_token() -> None:
     assert token_in() is None
     assert (
@@ -92,10 +115,11 @@ def test_a_bearer_header_counts_before_a_cookie() -> None:
         (BEARER, ("authorization", "Basic QWRhOnB3")),
         (cookie(f"{COOKIE}=a; {COOKIE}=b"),),
         (cookie(f"{COOKIE}=a"), cookie(f"{COOKIE}=a")),
+        (cookie(f"{OVER_TLS}=a; {OVER_TLS}=a; {COOKIE}={TOKEN}"),),
         (("authorization", "Bearer " + "x" * (MAX_TOKEN + 1)),),
         (cookie(f"{COOKIE}=" + "x" * (MAX_TOKEN + 1)),),
     ],
-    ids=["two headers", "two schemes", "two in a cookie", "two cookies", "long header", "long cookie"],
+    ids=["two headers", "two schemes", "two in a cookie", "two cookies", "two over TLS", "long header", "long cookie"],
 )
 async def test_what_is_ambiguous_or_too_long_is_refused(metadata: tuple[Entry, ...]) -> None:
     with pytest.raises(ServiceError) as caught:

@@ -95,6 +95,7 @@ def test_one_setting_is_wrong(environment: Any) -> None:
         (Identity, IDENTITY, {"SESSION_ABSOLUTE_SECONDS": str(10**12)}),
         (Identity, IDENTITY, {"LISTEN_ADDRESS": "hunter2"}),
         (Identity, IDENTITY, {"SESSION_COOKIE_NAME": "hunter2;"}),
+        (Identity, IDENTITY, {"SESSION_COOKIE_NAME": "hunter2é"}),
         (Identity, IDENTITY, {"GRACE_SECONDS": "-1"}),
         (Tenancy, TENANCY, {"IDENTITY_TIMEOUT_SECONDS": "0"}),
         (Tenancy, TENANCY, {"IDENTITY_TIMEOUT_SECONDS": "hunter2"}),
