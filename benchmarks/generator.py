@@ -5,7 +5,10 @@ line, measures, and writes the result as JSON. Its exit status is 1 after a wron
 stderr then names. A plan:
 
     address, method   "127.0.0.1:50052", "/tenancy.v1.AccessService/CheckAccess"
-    requests          [{"body", "headers", "answer"}], sent in turn; bodies and answers in base64, answer null: any
+    requests          [{"body", "headers", "answer"}], sent in turn; bodies and answers in base64, answer null: any;
+                      "path" in one: another than the method
+    content_type      "application/grpc"; with "application/json" bodies go as they are, GET where there is none, and
+                      200 is right
     holds             true: an answer holds `answer` somewhere; without it is exactly that
     number            what "{number}" in a body becomes in the first call, one more in each after it; 0
     in_flight         calls under way at any time, or
@@ -34,7 +37,7 @@ from array import array
 from collections import Counter, deque
 from typing import Any
 
-from benchmarks.http2 import Call, Connection, Request
+from benchmarks.http2 import GRPC, Call, Connection, Request
 
 PATIENCE = 30.0  # seconds without any answer
 
@@ -46,8 +49,10 @@ class Load:
         self._plan = plan
         holds = bool(plan.get("holds"))
         self.number = itertools.count(plan.get("number", 0))
+        self._content_type = plan.get("content_type", GRPC)
         self._requests = itertools.cycle(
-            [Request(decoded(each["body"]) or b"", each["headers"], decoded(each["answer"]), holds=holds)
+            [Request(decoded(each["body"]) or b"", each["headers"], decoded(each["answer"]), holds=holds,
+                     content_type=self._content_type, path=each.get("path", ""))
              for each in plan["requests"]]
         )  # fmt: skip
         self._connections: list[Connection] = []
@@ -148,7 +153,7 @@ class Load:
         return [str(each) for each in self._plan.get("tolerated", ())]
 
     def _connect(self) -> Connection:
-        return Connection(self._plan["address"], self._plan["method"])
+        return Connection(self._plan["address"], self._plan["method"], self._content_type)
 
     def timeline(self, began: float) -> list[dict[str, float | None]]:
         """For each second: right answers, others, and the 99th percentile of the right ones' seconds."""

@@ -1,5 +1,7 @@
 """As much of HTTP/2 as calls of one unary gRPC method need: requests encoded beforehand, answers taken frame by frame.
 
+And what REST needs beyond that: bodies as they are, a path for each request, and the status before the body.
+
 RFC 9113 and 7541. The peer is told to keep no header table (SETTINGS_HEADER_TABLE_SIZE = 0), so that a block of
 headers means the same each time it comes, and the grpc-status in it is found without decoding the others.
 """
@@ -16,8 +18,11 @@ HEADER_TABLE_SIZE, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 1, 3, 4
 FIRST_WINDOW, LARGEST_WINDOW, LARGEST_FRAME = 65_535, 2**31 - 1, 16_384
 # The name as gRPC's C core writes it, and Huffman coded, as Go does; neither codes a short number.
 STATUS_NAMES = (b"\x0bgrpc-status", bytes.fromhex("889acac8b21234da8f"))
-# POST over http, then the five of _shared_fields() from the dynamic table, the last of them first.
-SHARED_FIELDS_AGAIN = bytes((0x83, 0x86, *range(0x80 + 66, 0x80 + 61, -1)))
+GET, POST, OVER_HTTP = b"\x82", b"\x83", b"\x86"
+# The path and the other four of _shared_fields() from the dynamic table, the last of them first.
+PATH_AGAIN, OTHERS_AGAIN = bytes((0x80 + 66,)), bytes(range(0x80 + 65, 0x80 + 61, -1))
+TABLE_IS_EMPTIED, STATUS_200 = b"\x20", b"\x88"
+GRPC, JSON = "application/grpc", "application/json"
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -47,22 +52,34 @@ NUMBER = b"{number}"  # in a body: eight digits take its place, others in each c
 
 class Request:
     """One that is sent again and again. `answer` is the message that must come back, or with `holds` a part of it;
-    None for whatever comes."""
+    None for whatever comes. `path` if it is another than the connection's."""
 
-    def __init__(self, body: bytes, headers: dict[str, str], answer: bytes | None, *, holds: bool = False) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        headers: dict[str, str],
+        answer: bytes | None,
+        *,
+        holds: bool = False,
+        content_type: str = GRPC,
+        path: str = "",
+    ) -> None:
         self._fields = b"".join(literal(*each) for each in headers.items())
-        self._message = message(body)
+        self._message = message(body) if content_type == GRPC else body
+        self._before_answer = len(message(b"")) if content_type == GRPC else 0
+        self.begin = (POST if self._message else GET) + OVER_HTTP
+        self.path = path
         self.size = len(self._message)
         if self.size > FIRST_WINDOW:
             raise ValueError(f"a request of {self.size} bytes; at most {FIRST_WINDOW} fit into a stream's first window")
         self._answer, self._holds = answer, holds
         self.is_numbered = NUMBER in body
-        self.pieces = self.encode(SHARED_FIELDS_AGAIN)
+        self.pieces = self.encode((literal(":path", path) if path else PATH_AGAIN) + OTHERS_AGAIN)
 
     def encode(self, shared_fields: bytes) -> list[bytes]:
         """Its frames without the stream's four bytes, which go between the pieces."""
-        block = shared_fields + self._fields
-        frames = [frame(HEADERS, END_HEADERS, 0, block)]
+        block = self.begin + shared_fields + self._fields
+        frames = [frame(HEADERS, END_HEADERS if self._message else END_HEADERS | END_STREAM, 0, block)]
         for at in range(0, self.size, LARGEST_FRAME):
             part = self._message[at : at + LARGEST_FRAME]
             frames.append(frame(DATA, END_STREAM if at + LARGEST_FRAME >= self.size else 0, 0, part))
@@ -77,24 +94,25 @@ class Request:
             return True
         if self._holds:
             return self._answer in answer
-        return answer[5:] == self._answer
+        return answer[self._before_answer :] == self._answer
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """`started` in seconds of time.perf_counter()."""
+    """`started` in seconds of time.perf_counter(). `status`, where it comes before the body: of REST."""
 
     request: Request
     started: float
     number: int = 0
     answer: bytes = b""
+    status: str = "none"
 
 
 class Connection:
     """Start calls, flush, receive those that have ended. Nothing blocks but connecting."""
 
-    def __init__(self, address: str, path: str) -> None:
-        self._address, self._path = address, path
+    def __init__(self, address: str, path: str, content_type: str = GRPC) -> None:
+        self._address, self._path, self._content_type = address, path, content_type
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), 10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,7 +131,7 @@ class Connection:
         request = call.request
         if request.size > self._window or len(self.calls) >= self._most_calls or self.is_leaving:
             return False
-        pieces = request.pieces if self._stream > 0 else request.encode(self._shared_fields())
+        pieces = request.pieces if self._stream > 0 else request.encode(self._shared_fields(request))
         if request.is_numbered:
             pieces = [piece.replace(NUMBER, b"%08d" % call.number) for piece in pieces]
         self._stream += 2
@@ -129,7 +147,10 @@ class Connection:
                 del self.out[: self._socket.send(self.out)]
 
     def receive(self) -> list[tuple[Call, str]]:
-        """What has ended, with its grpc-status; "not taken" if it may be sent again. ConnectionError if it is over."""
+        """What has ended, with its grpc-status (of REST: "0" for 200); "not taken" if it may be sent again.
+
+        ConnectionError if it is over.
+        """
         part = self._socket.recv(1 << 18)
         if not part:
             raise ConnectionError("closed by the peer")
@@ -146,12 +167,18 @@ class Connection:
             if kind == DATA:
                 self._taken += len(payload)
                 if stream in self.calls:
-                    self.calls[stream].answer += payload
+                    call = self.calls[stream]
+                    call.answer += payload
+                    if flags & END_STREAM:
+                        ended.append((self.calls.pop(stream), call.status))
             elif kind == HEADERS:
                 if flags & PADDED or not flags & END_HEADERS:
                     raise ConnectionError("headers in a form that is not read here")
                 if flags & END_STREAM and stream in self.calls:
                     ended.append((self.calls.pop(stream), status_of(payload)))
+                elif self._content_type == JSON and stream in self.calls:
+                    is_200 = payload.removeprefix(TABLE_IS_EMPTIED).startswith(STATUS_200)
+                    self.calls[stream].status = "0" if is_200 else "not 200"
             elif kind == RST_STREAM and stream in self.calls:
                 ended.append((self.calls.pop(stream), f"reset with {int.from_bytes(payload, 'big')}"))
             else:
@@ -180,16 +207,16 @@ class Connection:
             return [(self.calls.pop(each), "not taken") for each in list(self.calls) if each > last]
         return []
 
-    def _shared_fields(self) -> bytes:
-        """POST over http, and five fields that the peer is to keep for the calls after the first."""
+    def _shared_fields(self, first: Request) -> bytes:
+        """Five that the peer is to keep for the calls after the first."""
         shared = {
-            ":path": self._path,
+            ":path": first.path or self._path,
             ":authority": self._address,
             "te": "trailers",
-            "content-type": "application/grpc",
+            "content-type": self._content_type,
             "user-agent": "tenantry-benchmarks",
         }
-        return b"\x83\x86" + b"".join(literal(*each, first_byte=0x40) for each in shared.items())
+        return b"".join(literal(*each, first_byte=0x40) for each in shared.items())
 
     def _widen(self, size: int) -> None:
         self.out += frame(WINDOW_UPDATE, 0, 0, size.to_bytes(4, "big"))

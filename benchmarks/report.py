@@ -61,6 +61,33 @@ def of_growth(result: dict[str, Any]) -> str:
     return f"{result['machine']}; {result['when'][:10]}\n\n" + table(["one call at a time", *heads, "ratio"], rows)
 
 
+def of_ways(result: dict[str, Any]) -> str:
+    """The benchmark of the gateway; milliseconds, and microseconds of processor time per call."""
+    head = (
+        f"{result['memberships']:,} memberships; medians of {result['rounds']} alternating rounds of"
+        f" {result['seconds']:g} s; {result['machine']}; {result['when'][:10]}"
+    )
+    times, costs = [], []
+    for each in result["ways"].values():
+        alone, many = each["alone"], each["many"]
+        spread = f"{many['slowest']:,.0f}-{many['fastest']:,.0f}"
+        both = [f"{measured[name] * 1000:.2f}" for measured in (alone, many) for name in ("p50", "p99")]
+        times.append([each["label"], *both[:2], number(alone["rate"]), *both[2:], number(many["rate"]), spread])
+        parts = [many.get(f"cpu {name}") for name in ("Envoy", "tenancy", "identity", "postgres", "API")]
+        costs.append([each["label"], *map(micro, parts), micro(cpu(many)), micro(many["cpu load"])])
+    of, among = (f"{result['in_flight'][how]} in flight: p50 ms" for how in ("alone", "many"))
+    return "\n\n".join(
+        [
+            head,
+            table(["", of, "p99", "calls/s", among, "p99", "calls/s", "slowest-fastest"], times),
+            table(
+                ["CPU us per call", "Envoy", "tenancy", "identity", "PostgreSQL", "API", "together", "load"],
+                costs,
+            ),
+        ]
+    )
+
+
 def of_memory(result: dict[str, Any]) -> str:
     rows = [
         [name, *(f"{each[key] / MEBI:.1f}" for key in ("start", "end", "most")), f"{each['slope'] / 1024:+.0f}"]
@@ -109,14 +136,14 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join([lines[0], rule + "|", *lines[1:]])
 
 
-KNOWN = {"kinds": of_kinds, "calls": of_growth, "processes": of_memory}
+KNOWN = {"kinds": of_kinds, "ways": of_ways, "processes": of_memory, "calls": of_growth}
 
 
 def main() -> None:
     out = Path(__file__).parent / "out"
     for path in [Path(name) for name in sys.argv[1:]] or sorted(out.glob("*.json")):
         result = json.loads(path.read_text())
-        kind = next((key for key in ("kinds", "processes", "calls") if key in result), None)
+        kind = next((key for key in KNOWN if key in result), None)
         if kind:
             print(KNOWN[kind](result) + "\n")
 

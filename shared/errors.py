@@ -52,7 +52,11 @@ class ServiceError(Exception):
 
 
 def to_status(error: ServiceError) -> grpc.Status:
-    """`google.rpc.Status` with ErrorInfo and Help always, the other details where they fit (AIP-193)."""
+    return rpc_status.to_status(status_message(error))
+
+
+def status_message(error: ServiceError) -> Status:
+    """With ErrorInfo and Help always, the other details where they fit (AIP-193)."""
     reason = error.reason.name
     status = Status(code=error.code.value[0], message=error.message)
     status.details.add().Pack(details.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.values))
@@ -69,4 +73,4 @@ def to_status(error: ServiceError) -> grpc.Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         status.details.add().Pack(details.RetryInfo(retry_delay=delay))
-    return rpc_status.to_status(status)
+    return status

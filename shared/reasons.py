@@ -71,6 +71,16 @@ class Reason(Enum):
         "You may not do this here, or there is no such thing.",
         "Ask an owner or administrator of the organization; nobody is told which of the two it was.",
     )
+    PLACE_UNCLEAR = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "Which organization or project this is about must stand in {where}, once, as a plain UUID.",
+        "Send it there; nothing is guessed from a request that could be read in two ways.",
+    )
+    ROUTE_MISCONFIGURED = Entry(
+        StatusCode.PERMISSION_DENIED,
+        "The gateway's rule for this address cannot be applied, so nothing was allowed.",
+        "Tell its operator; operators: the log of tenancy names the mistake.",
+    )
     ROLE_ABOVE_CALLER = Entry(
         StatusCode.PERMISSION_DENIED,
         "Nobody grants, changes or removes a role above their own.",

@@ -1,6 +1,6 @@
 """Who may call each RPC. What they may do there is decided in the handler, by their roles."""
 
-from shared.access_rules import INFRASTRUCTURE, SERVICE, SESSION, SESSION_IN_CHECK, SESSION_OR_SERVICE, Policy
+from shared.access_rules import INFRASTRUCTURE, PUBLIC, SERVICE, SESSION, SESSION_IN_CHECK, SESSION_OR_SERVICE, Policy
 
 POLICY: Policy = INFRASTRUCTURE | {
     "tenancy.v1.OrganizationService/CreateOrganization": SESSION_OR_SERVICE,
@@ -42,4 +42,7 @@ POLICY: Policy = INFRASTRUCTURE | {
     "tenancy.v1.AccessService/ListPermissions": SESSION_OR_SERVICE,
     "tenancy.v1.EventService/StreamEvents": SERVICE,
     "tenancy.v1.AuditService/ListAuditEvents": SESSION_OR_SERVICE,
+    # The credential is in the message, which is somebody's request to Envoy. Whoever sends it learns no more than
+    # CheckAccess tells the same credential.
+    "envoy.service.auth.v3.Authorization/Check": PUBLIC,
 }

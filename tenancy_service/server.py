@@ -8,6 +8,8 @@ from datetime import timedelta
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
+from protos.extauthz.v1 import external_auth_pb2
+from protos.extauthz.v1.external_auth_pb2_grpc import add_AuthorizationServicer_to_server
 from protos.tenancy.v1 import (
     access_pb2,
     audit_events_pb2,
@@ -66,6 +68,7 @@ SERVICES: list[ServiceDescriptor] = [
         (access_pb2, "AccessService"),
         (events_pb2, "EventService"),
         (audit_events_pb2, "AuditService"),
+        (external_auth_pb2, "Authorization"),
     )
 ]
 RPCS = rpc_names(SERVICES)
@@ -74,6 +77,7 @@ HOT = frozenset(
     {
         "tenancy.v1.AccessService/CheckAccess",
         "tenancy.v1.AccessService/BatchCheckAccess",
+        "envoy.service.auth.v3.Authorization/Check",
         "grpc.health.v1.Health/Check",
     }
 )
@@ -100,7 +104,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     authentication = Authentication(checks.find_person, settings.service_keys, settings.session_cookie_name)
     most = settings.max_calls_under_way
     admission = Admission(
-        {"tenancy.v1.AccessService/CheckAccess": most, "tenancy.v1.AccessService/BatchCheckAccess": most // FEWER},
+        {
+            "tenancy.v1.AccessService/CheckAccess": most,
+            "tenancy.v1.AccessService/BatchCheckAccess": most // FEWER,
+            "envoy.service.auth.v3.Authorization/Check": most,
+        },
         unlimited=frozenset({"tenancy.v1.EventService/StreamEvents"}),
         others=most // FEWER,
     )
@@ -130,6 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         add_AccessServiceServicer_to_server(services.Access(parts), server)
         add_EventServiceServicer_to_server(services.Events(parts), server)
         add_AuditServiceServicer_to_server(services.AuditEvents(parts), server)
+        add_AuthorizationServicer_to_server(services.Edge(parts), server)
 
     await database.open()
     # Longer than a cursor is good for: an event bears the time when its transaction began.

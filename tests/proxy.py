@@ -10,16 +10,23 @@ class Proxy:
     def __init__(self, target: str) -> None:
         self.target = target
         self.address = ""
-        self._open = asyncio.Event()
-        self._open.set()
+        self.holds = asyncio.Event()  # something, because it is frozen
+        self._open, self._open_for_answers = asyncio.Event(), asyncio.Event()
+        self.thaw()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def freeze(self) -> None:
         self._open.clear()
+        self._open_for_answers.clear()
+
+    def freeze_answers(self) -> None:
+        """What is sent still arrives."""
+        self._open_for_answers.clear()
 
     def thaw(self) -> None:
         self._open.set()
+        self._open_for_answers.set()
 
     def cut(self) -> None:
         """Reset every connection there is; new ones pass."""
@@ -48,15 +55,22 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers.add(away_writer)
-        for source, sink in ((reader, away_writer), (away_reader, writer)):
-            task = asyncio.create_task(self._pass(source, sink))
+        for source, sink, gate in (
+            (reader, away_writer, self._open),
+            (away_reader, writer, self._open_for_answers),
+        ):
+            task = asyncio.create_task(self._pass(source, sink, gate))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         try:
             while data := await source.read(65536):
-                await self._open.wait()
+                if not gate.is_set():
+                    self.holds.set()
+                await gate.wait()
+                if sink.is_closing():  # cut meanwhile
+                    return
                 sink.write(data)
                 await sink.drain()
         except OSError:

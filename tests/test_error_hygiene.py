@@ -46,6 +46,9 @@ def filled(descriptor: Descriptor, text: str) -> Any:
         if field.message_type is not None:
             if field.message_type.full_name.startswith("google."):
                 continue
+            if field.message_type.GetOptions().map_entry:
+                getattr(message, field.name)[text] = text
+                continue
             inner = filled(field.message_type, text)
             target = getattr(message, field.name)
             target.append(inner) if field.is_repeated else target.CopyFrom(inner)

@@ -21,6 +21,7 @@ from tenantry.testing.pair import Pair
 from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import read
 from tests.hostile import HOSTILE
+from tests.tenancy.edge_requests import edge_request
 from tests.tenancy.test_cross_tenant import Tenant, invitation, valid_request
 from tests.test_error_hygiene import EXPECTED, INSIDE
 
@@ -33,7 +34,9 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 def texts(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for field in message.fields:
-        if field.message_type is not None:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            yield (*path, field.name)
+        elif field.message_type is not None:
             if field.message_type.full_name not in ("google.protobuf.Timestamp", "google.protobuf.Struct"):
                 yield from texts(field.message_type, (*path, field.name))
         elif field.type == FieldDescriptor.TYPE_STRING:
@@ -48,7 +51,9 @@ def put(message: Any, path: tuple[str, ...], text: str) -> None:
         inner = getattr(message, name)
         message = (inner[0] if len(inner) else inner.add()) if hasattr(inner, "add") else inner
     field = message.DESCRIPTOR.fields_by_name[path[-1]]
-    if field.is_repeated:
+    if field.message_type is not None:  # a map
+        getattr(message, path[-1])[text] = text
+    elif field.is_repeated:
         getattr(message, path[-1]).append(text)
     else:
         setattr(message, path[-1], text)
@@ -81,6 +86,9 @@ def request_of(rpc: str, tenant: Tenant, number: int) -> Any:
             "ListAuditEvents": audit_events_pb2.ListAuditEventsRequest(user_id=ada.user_id),
         }
         return for_identity.get(name) or GetMessageClass(METHODS[rpc].input_type)()
+    if name == "Check":
+        headers = {"authorization": f"Bearer {ada.token}"}
+        return edge_request(f"/{tenant.project_id}", headers, permission="project:read", project="path:1")
     request = valid_request(rpc, tenant)
     for resource in ("organization", "project"):
         if resource in request.DESCRIPTOR.fields_by_name:

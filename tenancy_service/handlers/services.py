@@ -1,5 +1,6 @@
 """The gRPC services, each put together from the files that its RPCs are written in."""
 
+from protos.extauthz.v1.external_auth_pb2_grpc import AuthorizationServicer
 from protos.tenancy.v1.access_pb2_grpc import AccessServiceServicer
 from protos.tenancy.v1.audit_events_pb2_grpc import AuditServiceServicer
 from protos.tenancy.v1.events_pb2_grpc import EventServiceServicer
@@ -11,6 +12,7 @@ from protos.tenancy.v1.projects_pb2_grpc import ProjectServiceServicer
 from tenancy_service.handlers.access import AccessChecks
 from tenancy_service.handlers.accessible_projects import AccessibleProjects
 from tenancy_service.handlers.audit_events import Audit
+from tenancy_service.handlers.edge_authorization import EdgeAuthorization
 from tenancy_service.handlers.events import EventStream
 from tenancy_service.handlers.explain_access import AccessExplained
 from tenancy_service.handlers.invitation_answers import InvitationAnswers
@@ -56,3 +58,7 @@ class Events(EventStream, EventServiceServicer):
 
 class AuditEvents(Audit, AuditServiceServicer):
     """tenancy.v1.AuditService."""
+
+
+class Edge(EdgeAuthorization, AuthorizationServicer):
+    """envoy.service.auth.v3.Authorization."""

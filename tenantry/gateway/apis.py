@@ -90,6 +90,7 @@ class Route(Strict):
         """What ext_authz is told of the route."""
         told = {place: self._place(place) for place in PLACES}
         told |= {"permission": self.permission, "remove_credential": "true" if self.remove_credential else None}
+        told["route"] = f"{self.method or 'any'} {self.path}"  # for tenancy's log
         return {name: value for name, value in told.items() if value}
 
     def _place(self, place: str) -> str | None:

@@ -17,19 +17,27 @@ SERVERS: list[tuple[str, Any, Policy]] = [
     ("identity", identity_service.server, IDENTITY),
     ("tenancy", tenancy_service.server, TENANCY),
 ]
+# The folders of its contracts below protos/.
+CONTRACTS = {"identity": ["identity"], "tenancy": ["tenancy", "extauthz"]}
 EACH = pytest.mark.parametrize(("name", "server", "policy"), SERVERS, ids=["identity", "tenancy"])
 
 
 @EACH
 def test_the_server_offers_every_service_of_the_contracts(name: str, server: Any, policy: Policy) -> None:
     written = set()
-    for path in (ROOT / "protos" / name / "v1").glob("*.proto"):
+    for path in [path for folder in CONTRACTS[name] for path in (ROOT / "protos" / folder / "v1").glob("*.proto")]:
         text = path.read_text()
+        [package] = re.findall(r"^package (.+);", text, re.MULTILINE)
         for service in re.findall(r"^service (\w+)", text, re.MULTILINE):
             body = text[text.index(f"service {service}") :]
             body = body[: body.index("\n}")]
-            written |= {f"{name}.v1.{service}/{rpc}" for rpc in re.findall(r"^  rpc (\w+)", body, re.MULTILINE)}
+            written |= {f"{package}.{service}/{rpc}" for rpc in re.findall(r"^  rpc (\w+)", body, re.MULTILINE)}
     assert set(server.RPCS) == written
+
+
+def test_every_contract_is_some_servers() -> None:
+    folders = {path.parts[-3] for path in (ROOT / "protos").glob("*/v1/*.proto")}
+    assert folders == {folder for folders in CONTRACTS.values() for folder in folders}
 
 
 @EACH

@@ -49,16 +49,18 @@ def test_routes_say_what_they_match_and_what_they_need(file: Path) -> None:
     ):
         assert not re.fullmatch(view.pattern, other)
     assert view.context_extensions == {
-        "project": "path:2", "permission": "containers:view", "remove_credential": "true"
+        "project": "path:2", "permission": "containers:view", "remove_credential": "true",
+        "route": "GET /projects/{project_id}/containers",
     }  # fmt: skip
     assert re.fullmatch(restart.pattern, "/projects/7/containers/web:restart")
     assert restart.context_extensions == {
-        "organization": "header:x-organization-id", "project": "path:2", "permission": "containers:restart"
+        "organization": "header:x-organization-id", "project": "path:2", "permission": "containers:restart",
+        "route": "POST /projects/{project_id}/containers/{name}:restart",
     }  # fmt: skip
     assert [bool(re.fullmatch(mine.pattern, path)) for path in ("/me", "/me/", "/me/a/b", "/mean")] == [True] * 3 + [
         False
     ]
-    assert mine.context_extensions == {"remove_credential": "true"}
+    assert mine.context_extensions == {"remove_credential": "true", "route": "any /me/**"}
 
 
 @pytest.mark.parametrize(

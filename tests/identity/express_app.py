@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import pytest
+from tests.node_packages import install
 
 FOLDER = Path(__file__).parents[1] / "express"
 
@@ -74,15 +73,6 @@ def set_token(header: str | None) -> str | None:
     return unquote(value)
 
 
-def install() -> None:
-    """Skips where node is missing; installs what package-lock.json says if that has not been done."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed, so no Express app can be run")
-    done, lock = FOLDER / "node_modules" / ".package-lock.json", FOLDER / "package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True, timeout=110)
-
-
 @asynccontextmanager
 async def express_app(
     database_url: str, session_secrets: str, *, max_age: int | None = None, cookie_name: str = "connect.sid"
@@ -105,7 +95,7 @@ async def express_app(
 
 
 def start(environment: dict[str, str]) -> tuple["subprocess.Popen[str]", int]:
-    install()
+    install(FOLDER)
     process = subprocess.Popen(
         ["node", "app.js"],
         cwd=FOLDER,

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
+from protos.extauthz.v1 import external_auth_pb2 as external_auth
 from protos.tenancy.v1 import access_pb2 as access
 from protos.tenancy.v1 import audit_events_pb2 as audit_events
 from protos.tenancy.v1 import events_pb2 as events
@@ -19,7 +20,7 @@ from tenancy_service.access_policy import POLICY
 from tenancy_service.server import RPCS
 from tenantry.testing.pair import Pair
 from tenantry.testing.people import Metadata, People
-from tests.matrix import Row, check_row, nobodies, with_key
+from tests.matrix import NOBODY, WRONG_KEYS, Row, check_row, nobodies, with_key
 from tests.tenancy.inviting import Inviting, an_address
 
 OUTSIDER, GUEST, SERVICE = {"outsider"}, {"guest"}, {"service"}
@@ -76,6 +77,8 @@ GETS_IN = {
     "tenancy.v1.AccessService/ListPermissions": SIGNED_IN | SERVICE,
     "tenancy.v1.EventService/StreamEvents": OWNERS_SERVICE | SERVICE,
     "tenancy.v1.AuditService/ListAuditEvents": ADMINS | SERVICE | {"lowered admin"},
+    # Its answer is about the request that is asked about: see test_edge_authorization.py.
+    "envoy.service.auth.v3.Authorization/Check": {*NOBODY, *WRONG_KEYS} | SERVICE | SIGNED_IN,
 }
 
 TENANT = """SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM (
@@ -254,6 +257,7 @@ async def world(pair: Pair, people: People) -> tuple[dict[str, Metadata], dict[s
             audit_events.ListAuditEventsRequest(organization_id=acme),
             audit_events.ListAuditEventsResponse,
         ),
+        "Check": (external_auth.CheckRequest(), external_auth.CheckResponse),
     }
     return callers, requests, acme
 
