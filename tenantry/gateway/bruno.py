@@ -21,7 +21,9 @@ Json = dict[str, Any]
 
 FIXED = {
     "bruno.json": json.dumps({"version": "1", "name": "Tenantry", "type": "collection"}, indent=2) + "\n",
-    "collection.bru": "auth {\n  mode: bearer\n}\n\nauth:bearer {\n  token: {{token}}\n}\n",
+    # The header for calls that have the session cookie alone, which Bruno keeps as a browser does.
+    "collection.bru": "headers {\n  x-requested-with: bruno\n}\n\n"
+    "auth {\n  mode: bearer\n}\n\nauth:bearer {\n  token: {{token}}\n}\n",
     "environments/local.bru": "vars {\n  base_url: http://127.0.0.1:8080\n  email: ada@example.com\n"
     "  password: correct horse battery staple\n}\n",
 }

@@ -4,7 +4,6 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -17,11 +16,12 @@ from tests.gateway.browsers import browser, hosts_asked
 from tests.gateway.gateways import Gateway
 
 OPERATIONS = sum(len(methods) for methods in json.loads(DOCUMENT.read_text())["paths"].values())
+PASSWORD = "correct horse battery staple"
 PATIENCE = 30
 
 
 async def test_a_person_reads_the_page_and_calls_from_it(gateway: Gateway, people: People, tmp_path: Path) -> None:
-    ada = await people.person("ada")
+    ada = await people.person("ada", PASSWORD)
     # In a thread, as both services run in this process.
     await asyncio.to_thread(look, gateway, ada, str(tmp_path))
 
@@ -31,14 +31,14 @@ def look(gateway: Gateway, ada: TestPerson, folder: str) -> None:
         driver.get(f"{gateway.url}/docs")
         wait = WebDriverWait(driver, PATIENCE)
         wait.until(lambda _: len(driver.find_elements(By.CLASS_NAME, "opblock")) == OPERATIONS)
-        # Before there is a credential, then with the token, then with the cookie alone.
+        # Before there is a credential, then with a token, then with the cookie of a sign-in alone.
         assert answer(driver, "ListPermissions")["details"][0]["reason"] == "SESSION_REQUIRED"
         sign_in(driver, ada.token)
         told = answer(driver, "ListPermissions")["permissions"]
         assert "project:read" in [each["permission"] for each in told]
         sign_out(driver)
-        driver.add_cookie({"name": "connect.sid", "value": quote(ada.token, safe="")})
-        assert answer(driver, "RevokeOtherSessions") == {"revokedCount": 0}
+        answer(driver, "CreateSession", {"email": ada.email, "password": PASSWORD})
+        assert answer(driver, "RevokeOtherSessions") == {"revokedCount": 1}
         assert hosts_asked(driver) == {gateway.address}
         assert [entry for entry in driver.get_log("browser") if "Content Security Policy" in entry["message"]] == []
 
@@ -60,14 +60,19 @@ def sign_out(driver: Chrome) -> None:
     driver.find_element(By.CSS_SELECTOR, ".close-modal").click()
 
 
-def answer(driver: Chrome, rpc: str) -> Any:
-    """What the page shows of the answer after a press on "Execute"."""
+def answer(driver: Chrome, rpc: str, body: dict[str, str] | None = None) -> Any:
+    """What the page shows of the answer after a press on "Execute"; without a body, its example is sent."""
     wait = WebDriverWait(driver, PATIENCE)
     block = driver.find_element(By.CSS_SELECTOR, f".opblock[id$='Service_{rpc}']")
     if "is-open" not in (block.get_attribute("class") or "").split():
         block.find_element(By.CLASS_NAME, "opblock-summary-control").click()
     for cleared in block.find_elements(By.CSS_SELECTOR, ".btn-clear"):
         cleared.click()
-    wait.until(lambda _: block.find_elements(By.CSS_SELECTOR, ".btn.execute"))[0].click()
+    button = wait.until(lambda _: block.find_elements(By.CSS_SELECTOR, ".btn.execute"))[0]
+    if body:
+        text = block.find_element(By.CSS_SELECTOR, "textarea.body-param__text")
+        text.clear()
+        text.send_keys(json.dumps(body))
+    button.click()
     shown = wait.until(lambda _: block.find_elements(By.CSS_SELECTOR, ".live-responses-table .highlight-code code"))
     return json.loads(shown[0].text)
