@@ -28,7 +28,7 @@ FLAGS = (
 
 
 @contextmanager
-def browser(folder: str) -> Iterator[Chrome]:
+def browser(folder: str, *flags: str) -> Iterator[Chrome]:
     """A new one that knows nobody, with its data in the folder; skips where there is none, but not in CI."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
@@ -36,7 +36,7 @@ def browser(folder: str) -> Iterator[Chrome]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
-    for flag in (*FLAGS, f"--user-data-dir={folder}"):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={folder}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = Chrome(options, Service(shutil.which("chromedriver")))
