@@ -10,8 +10,9 @@ import protobuf from "protobufjs";
 
 import { Refused, patiently } from "./refused.js";
 
-// The contracts, and google/api, which they import: protobufjs, which proto-loader is made of, brings that.
+// The contracts, and google/api, which they import: protobufjs, which proto-loader is made of, brings most of that.
 const OURS = fileURLToPath(new URL("../../../protos", import.meta.url));
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 const GOOGLES = path.dirname(createRequire(import.meta.url).resolve("protobufjs/package.json"));
 const SERVICES = {
   users: ["identity/v1/users.proto", "identity.v1.UserService"],
@@ -24,7 +25,7 @@ const SERVICES = {
 };
 const FILES = Object.values(SERVICES).map(([file]) => file);
 const contracts = protoLoader.loadSync(FILES, {
-  includeDirs: [OURS, GOOGLES],
+  includeDirs: [OURS, HERE, GOOGLES],
   enums: String, // "ORG_ROLE_MEMBER", as in JSON; fields are camelCase, also as in JSON
   longs: String,
   defaults: true,
