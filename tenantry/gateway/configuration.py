@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.reasons import DOMAIN, Reason
@@ -21,6 +21,7 @@ STRIPPED = ("x-user-id", "x-organization-role", "x-project-role", "x-set-session
 # RPCs that change nothing, by their names (AIP-131, 132 and 231, and verbs of ours): they may be asked again.
 READS = r"/{package}\.v1\.\w+/(Batch)?(Get|List|LookUp|Check|Explain|Validate)\w*"
 MOST_CALLS = 320  # to a worker at a time: MAX_CALLS_UNDER_WAY as it comes, and a quarter of it for all others
+RETRY_INFO = {"@type": f"type.googleapis.com/{RetryInfo.DESCRIPTOR.full_name}", "retryDelay": "1s"}
 # By HTTP status, what Envoy answers by itself.
 OWN_ERRORS = {
     400: Reason.MALFORMED_REQUEST,
@@ -82,7 +83,7 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         cookie_pattern=rf"(.*[;,])?\s*(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
         stripped_headers=STRIPPED,
         most_calls=MOST_CALLS,
-        overloaded=as_json(Reason.OVERLOADED),
+        overloaded=as_json(Reason.OVERLOADED, RETRY_INFO),
         own_errors={status: as_json(reason) for status, reason in OWN_ERRORS.items()},
         descriptors=str(contracts),
         services=descriptors.services(),
@@ -90,12 +91,12 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
     )
 
 
-def as_json(reason: Reason) -> dict[str, Any]:
-    """A google.rpc.Status, as the services' errors come (AIP-193)."""
+def as_json(reason: Reason, *more: dict[str, str]) -> dict[str, Any]:
+    """A google.rpc.Status, as the services' errors come (AIP-193); `more` are details of it."""
     entry = reason.value
     message = f"{entry.happened} {entry.next_step}"
     if reason is Reason.MALFORMED_REQUEST:  # Envoy says what is wrong with it; of the rest it says less than we do
         message = "The request cannot be read. %LOCAL_REPLY_BODY%"
     information = {"@type": f"type.googleapis.com/{ErrorInfo.DESCRIPTOR.full_name}", "reason": reason.name}
-    details = [information | {"domain": DOMAIN, "metadata": {}}]
+    details = [information | {"domain": DOMAIN, "metadata": {}}, *more]
     return {"code": entry.code.value[0], "message": message, "details": details}

@@ -62,4 +62,5 @@ async def test_more_calls_than_the_workers_let_in_are_refused_at_once(pair: Pair
     silent.close()
     assert error(first.result()) == (429, 8, "OVERLOADED")
     assert first.result().headers["retry-after"] == "1"
+    assert first.result().json()["details"][1]["retryDelay"] == "1s"
     assert len(waiting) >= MOST_CALLS - 5  # Envoy's own look at its health is a call, too
