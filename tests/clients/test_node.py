@@ -24,7 +24,7 @@ from tenantry.testing.pair import Pair, running_pair
 from tenantry.testing.people import People, TestPerson
 from tests.clients.node import EXAMPLE, HERE, Told, run, running
 from tests.gateway.gateways import Gateway, running_gateway
-from tests.node_packages import install
+from tests.npm import install
 from tests.proxy import Proxy
 
 OVER_GRPC, OVER_REST = EXAMPLE / "over-grpc.js", EXAMPLE / "over-rest.js"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests.node_packages import install
+from tests.npm import install
 
 FOLDER = Path(__file__).parents[1] / "express"
 
