@@ -17,7 +17,7 @@ from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, identity_settings, running_identity
 from tenantry.testing.people import AS_OPERATOR, Metadata, People
 from tests.calls import code
-from tests.identity.conftest import validate
+from tests.identity.conftest import Rows, validate
 from tests.identity.express_app import express_app
 from tests.identity.sign_ins import PASSWORD, WRONG, person_with_factor, with_password
 
@@ -28,6 +28,8 @@ PLAIN: Metadata = (("x-set-session-cookie", "plain"),)
 NO_HOST = "__Host-connect.sid=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"
 NO_PLAIN = "connect.sid=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
 CLEARED = [NO_HOST, NO_PLAIN]
+ONE_WAITS_FOR_THE_OTHER = """SELECT FROM pg_stat_activity AS activity, unnest(pg_blocking_pids(activity.pid)) AS other
+                              WHERE pg_backend_pid() = ANY (pg_blocking_pids(other))"""
 
 
 def encoded(token: str) -> str:
@@ -122,6 +124,18 @@ async def test_signing_out_clears_it_under_both_names(
     ):
         assert await set_by(call) == CLEARED
     assert set(await validate(sessions, ada.token, bo.token, cy.token)) == {"SESSION_INVALID"}
+
+
+async def test_a_repeat_clears_it_too(sessions: SessionServiceStub, people: People, rows: Rows) -> None:
+    """One that has come while the session was there still: later ones are of nobody."""
+    ada = await people.person()
+    request = pb.RevokeSessionRequest(request_id=str(uuid4()))
+    async with rows.transaction():
+        await rows.execute("SELECT FROM session WHERE sid = %s FOR UPDATE", (ada.sid,))
+        calls = [sessions.RevokeSession(request, metadata=(*ada.metadata, *OVER_TLS)) for _ in range(2)]
+        while await (await rows.execute(ONE_WAITS_FOR_THE_OTHER)).fetchone() is None:
+            assert not any(call.done() for call in calls)
+    assert [await set_by(call) for call in calls] == [CLEARED, CLEARED]
 
 
 async def test_what_ends_other_sessions_leaves_it(
