@@ -14,6 +14,7 @@ def read_addresses(value: object) -> object:
     return tuple(map(Address.read, split_on_commas(value))) if isinstance(value, str) else value  # type: ignore[call-overload]
 
 
+LOOPBACK, EVERYWHERE = ("127.0.0.1", "localhost"), ("0.0.0.0", "::")  # noqa: S104
 Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(read_addresses)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_on_commas)]
 
@@ -55,7 +56,8 @@ class GatewaySettings(BaseSettings):
 
     @property
     def own_origins(self) -> tuple[str, ...]:
-        """Of the pages that the gateway itself shows."""
-        scheme = "https" if self.certificate else "http"
-        hosts = {self.address.host, "localhost", "127.0.0.1"} - {"0.0.0.0", "::"}  # noqa: S104
-        return tuple(sorted(f"{scheme}://{host}:{self.address.port}" for host in hosts))
+        """Of the pages that the gateway itself shows, as far as it knows its names."""
+        scheme, usual = ("https", 443) if self.certificate else ("http", 80)
+        port = "" if self.address.port == usual else f":{self.address.port}"
+        hosts = ("127.0.0.1", "localhost") if self.address.host in LOOPBACK else (self.address.host,)
+        return tuple(f"{scheme}://{host}{port}" for host in hosts if host not in EVERYWHERE)

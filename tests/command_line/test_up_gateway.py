@@ -28,9 +28,10 @@ def test_it_answers_over_http_and_everything_ends_when_it_does() -> None:
 
 
 def test_the_configuration_is_checked_without_anything_running(tmp_path: Path) -> None:
-    right = tenantry(tmp_path, "gateway", "--check", GATEWAY_ORIGINS="https://app.example.com")
-    assert right.returncode == 0, right.stderr
-    assert "OK" in right.stdout + right.stderr
+    for more in ({"GATEWAY_ORIGINS": "https://app.example.com"}, {"GATEWAY_ADDRESS": "0.0.0.0:8080"}):
+        right = tenantry(tmp_path, "gateway", "--check", **more)
+        assert right.returncode == 0, right.stderr
+        assert "OK" in right.stdout + right.stderr
     wrong = tenantry(tmp_path, "gateway", "--check", GATEWAY_ADDRESS="nowhere", GATEWAY_CERTIFICATE="/x")
     assert wrong.returncode == 2
     assert "GATEWAY_ADDRESS: needs host:port" in wrong.stderr
