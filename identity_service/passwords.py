@@ -48,12 +48,12 @@ class Passwords:
     def __init__(self, workers: int = 1) -> None:
         self.threads = max(1, min(THREADS, cores() // workers))
         self.turns = max(1, min(TURNS, (cores() - 1) // workers))
-        self._most_calls = self.threads + WAITING * self.threads // THREADS
+        self.most_calls = self.threads + WAITING * self.threads // THREADS
         self._hasher = PasswordHasher(TIME, MEMORY, PARALLELISM)
         self._threads = ThreadPoolExecutor(self.threads, thread_name_prefix="passwords", initializer=give_way)
         self._turns = asyncio.Semaphore(self.turns)
         self.calls_under_way = 0
-        self._places = threading.Semaphore(self._most_calls)
+        self._places = threading.Semaphore(self.most_calls)
         self._dummy = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
@@ -73,7 +73,7 @@ class Passwords:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """For the whole of a public call that hashes: waits for its turn. HASHING_BUSY at once when too many wait."""
-        if self.calls_under_way >= self._most_calls:
+        if self.calls_under_way >= self.most_calls:
             raise busy()
         self.calls_under_way += 1
         try:

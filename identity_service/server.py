@@ -19,7 +19,7 @@ from identity_service.mail.texts import Template
 from identity_service.metrics import PASSWORD_CALLS
 from identity_service.parts import Parts
 from identity_service.password_rules import PasswordRules
-from identity_service.passwords import Passwords
+from identity_service.passwords import Passwords, busy
 from identity_service.queries import upkeep
 from identity_service.second_factor import SecondFactors
 from identity_service.settings import Settings
@@ -34,7 +34,7 @@ from protos.identity.v1.factors_pb2_grpc import add_FactorServiceServicer_to_ser
 from protos.identity.v1.sessions_pb2_grpc import add_SessionServiceServicer_to_server
 from protos.identity.v1.users_pb2_grpc import add_UserServiceServicer_to_server
 from shared.access_rules import refuse_gaps, rpc_names
-from shared.admission import FEWER, Admission
+from shared.admission import FEWER, Admission, Crowd
 from shared.authentication import Authentication
 from shared.database import Database, Tx
 from shared.event_log import EventLog, raise_epoch
@@ -67,18 +67,16 @@ HOT = frozenset(
 )
 # Whole applications wait for these; the second is how tenancy asks.
 FIRST = ("identity.v1.SessionService/ValidateSession", "identity.v1.SessionService/BatchValidateSessions")
-# Counted elsewhere: streams in shared/event_streams.py, those that hash in identity_service/passwords.py.
-UNLIMITED = frozenset(
-    {
-        "identity.v1.EventService/StreamEvents",
-        "identity.v1.SessionService/CreateSession",
-        "identity.v1.SessionService/RefreshSession",
-        "identity.v1.UserService/SignUp",
-        "identity.v1.UserService/ChangePassword",
-        "identity.v1.UserService/FinishPasswordReset",
-        "identity.v1.UserService/CreateUser",
-    }
+# Those that hash a password: as many as may wait for it, and the rest is refused before anything is done for them.
+HASHING = (
+    "identity.v1.SessionService/CreateSession",
+    "identity.v1.SessionService/RefreshSession",
+    "identity.v1.UserService/SignUp",
+    "identity.v1.UserService/ChangePassword",
+    "identity.v1.UserService/FinishPasswordReset",
+    "identity.v1.UserService/CreateUser",
 )
+STREAMS = frozenset({"identity.v1.EventService/StreamEvents"})  # counted in shared/event_streams.py
 
 
 @asynccontextmanager
@@ -98,7 +96,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     passwords = Passwords(settings.workers)
     authentication = Authentication(validation.person, settings.service_keys, settings.session_cookie_name)
     most = settings.max_calls_under_way
-    admission = Admission(dict.fromkeys(FIRST, most), unlimited=UNLIMITED, others=most // FEWER)
+    admission = Admission(
+        dict.fromkeys(FIRST, most),
+        crowds=dict.fromkeys(HASHING, Crowd(passwords.most_calls, busy)),
+        unlimited=STREAMS,
+        others=most // FEWER,
+    )
     stopping = asyncio.Event()
     events_keep = timedelta(days=settings.events_keep_days)
     parts = Parts(

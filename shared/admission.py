@@ -7,7 +7,7 @@ more waits in gRPC, which see `OPTIONS` of shared/server.py.
 import itertools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import SystemRandom
 from typing import Any
 
@@ -23,35 +23,44 @@ TELL_EVERY = 10.0  # seconds at least between two lines of the log
 FEWER = 4  # times fewer calls at once for those that take that much longer than a check
 
 
+def overloaded() -> ServiceError:
+    return ServiceError(Reason.OVERLOADED, retry_after=SystemRandom().uniform(*RETRY_AFTER))
+
+
 class Crowd:
-    """Calls that share a limit. Whoever lets one begin adds it to `under_way`, and takes it away when it ends."""
+    """Calls that share a limit. Whoever lets one begin adds it to `under_way`, and takes it away when it ends.
 
-    __slots__ = ("most", "refused", "under_way")
+    `refusal` makes what the others are told; a few are made beforehand, that differ in when to try again.
+    """
 
-    def __init__(self, most: float) -> None:
+    __slots__ = ("most", "refusals", "refused", "under_way")
+
+    def __init__(self, most: float, refusal: Callable[[], ServiceError] = overloaded) -> None:
         self.most, self.under_way, self.refused = most, 0, 0
+        self.refusals = itertools.cycle([_refusal(refusal()) for _ in range(16)])
 
 
 class Admission:
     """`first` are RPCs with a crowd each, so that nothing else keeps them out, and how many may be under way at a time.
 
-    Those of `unlimited` have a limit elsewhere, as streams have, or none, as health. All others are one crowd of at
-    most `others`.
+    `crowds` are those of RPCs that share a limit of another kind. Those of `unlimited` have one elsewhere, as streams
+    have, or none, as health. All others are one crowd of at most `others`.
     """
 
     def __init__(
         self,
         first: Mapping[str, int] | None = None,
         *,
+        crowds: Mapping[str, Crowd] | None = None,
         unlimited: frozenset[str] = frozenset(),
         others: float = math.inf,
     ) -> None:
         self.first = frozenset(first or {})
         self.others = Crowd(others)
         no_limit = dict.fromkeys([*INFRASTRUCTURE, *unlimited], Crowd(math.inf))
-        self._crowds = no_limit | {method: Crowd(most) for method, most in (first or {}).items()}
+        own = {method: Crowd(most) for method, most in (first or {}).items()}
+        self._crowds = no_limit | own | dict(crowds or {})
         self._by_path = {f"/{method}": crowd for method, crowd in self._crowds.items()}
-        self._refusals = itertools.cycle([_refusal() for _ in range(16)])
         self._told, self._told_of = -math.inf, 0
 
     def crowd(self, method: str) -> Crowd:
@@ -61,13 +70,13 @@ class Admission:
         return found
 
     def refusal(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """What answers instead, with OVERLOADED, when the crowd of this method is as large as it may be."""
+        """What answers instead, when the crowd of this method is as large as it may be."""
         crowd = self._by_path.get(path)
         if crowd is None or crowd.under_way < crowd.most:
             return None
         crowd.refused += 1
         self._tell()
-        return next(self._refusals)
+        return next(crowd.refusals)
 
     @property
     def refused(self) -> int:
@@ -81,9 +90,9 @@ class Admission:
             self._told, self._told_of = now, self.refused
 
 
-def _refusal() -> "grpc.RpcMethodHandler[Any, Any]":
+def _refusal(error: ServiceError) -> "grpc.RpcMethodHandler[Any, Any]":
     """Made once, a stream that does not wait for the request, and set instead of raised: each is a tenth cheaper."""
-    status = to_status(ServiceError(Reason.OVERLOADED, retry_after=SystemRandom().uniform(*RETRY_AFTER)))
+    status = to_status(error)
 
     async def refuse(_requests: Any, context: Any) -> None:
         context.set_code(status.code)

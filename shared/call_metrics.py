@@ -16,7 +16,9 @@ CALL_FAILURES = Counter(
     "tenantry_call_failures_total", "Calls and streams that were refused or failed.", ("method", "code", "reason")
 )
 # Counted by admission as it refuses them, which must cost next to nothing, and taken from there once a second.
-CALLS_OVERLOADED = Counter("tenantry_calls_overloaded_total", "Calls that were refused at once, as OVERLOADED.")
+CALLS_OVERLOADED = Counter(
+    "tenantry_calls_overloaded_total", "Calls that were refused at once, as OVERLOADED or HASHING_BUSY."
+)
 
 
 class Measured:

@@ -22,7 +22,8 @@ from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
 from protos.tenancy.v1.projects_pb2 import CreateProjectRequest
 from protos.tenancy.v1.projects_pb2_grpc import ProjectServiceStub
 from shared import admission, database
-from shared.admission import FEWER, Admission
+from shared.admission import FEWER, Admission, Crowd
+from shared.errors import ServiceError
 from shared.reasons import Reason
 from tenancy_service import check as tenancy_check
 from tenantry.testing.pair import Pair, Service, running_identity, running_tenancy
@@ -51,6 +52,19 @@ async def refusal(call: Any) -> float:
         await call
     assert failure.retry_after is not None
     return failure.retry_after
+
+
+async def test_rpcs_that_share_a_crowd_share_its_limit_and_its_reason(lines: Lines) -> None:
+    crowd = Crowd(1, lambda: ServiceError(Reason.HASHING_BUSY, retry_after=2.0))
+    both = dict.fromkeys([f"{SERVICE}/UnaryUnary", f"{SERVICE}/Open"], crowd)
+    async with running_kinds(lines, admission=Admission(crowds=both, others=1)) as running:
+        held = running.start("UnaryUnary", said("wait"))
+        await running.kinds.waiting.wait()
+        async with fails(Reason.HASHING_BUSY) as failure:
+            await running.call("Open", said("hello"))
+        assert failure.retry_after == 2.0
+        assert await running.call("UnaryStream", said("hello"))  # of the others
+        held.cancel()
 
 
 async def test_one_too_many_is_refused_and_passes_when_another_has_ended(lines: Lines) -> None:
