@@ -140,10 +140,10 @@ async def test_refused_because_of_overload_every_call_waits_and_is_answered(
     refused, began = admission.refused, time.monotonic()
     if way == "gRPC":
         addresses = narrow.identity.address, narrow.tenancy.address
-        told = await run(HERE / "burst.js", *addresses, ada.token, place, str(CROWD))
+        told = await run(HERE / "burst.mjs", *addresses, ada.token, place, str(CROWD))
     else:
         async with running_gateway(narrow) as gateway:
-            program = HERE / "burst_over_rest.js"
+            program = HERE / "burst_over_rest.mjs"
             told = await run(program, ada.token, place, str(CROWD), GATEWAY_URL=gateway.url)
     assert (told.status, told.lines) == (0, [str(CROWD)]), told.errors
     assert admission.refused > refused
@@ -155,7 +155,7 @@ async def cut_off(pair: Pair, caller: TestPerson, method: str, request: dict[str
     """Around what must have happened before the line is cut on which the answer would come."""
     async with Proxy(pair.tenancy.address) as proxy:
         arguments = [pair.identity.address, proxy.address, caller.token, method, json.dumps(request)]
-        async with running(HERE / "lost_answer.js", *arguments) as program:
+        async with running(HERE / "lost_answer.mjs", *arguments) as program:
             assert await program.line() == "connected"
             proxy.freeze_answers()
             cut = Cut(proxy, asyncio.create_task(program.ends("go\n")))

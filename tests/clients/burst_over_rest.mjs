@@ -1,4 +1,4 @@
-// As burst.js, over REST. Arguments: a session's token, an organization's id, how many.
+// As burst.mjs, over REST. Arguments: a session's token, an organization's id, how many.
 
 import { call } from "../../docs/examples/node/rest-client.js";
 
