@@ -19,7 +19,6 @@ from benchmarks.people import Person
 from benchmarks.world import World, start, stop, wait_for
 from protos.tenancy.v1.access_pb2 import CheckAccessResponse
 from tenantry.gateway import envoy
-from tenantry.gateway.apis import Address
 from tenantry.gateway.settings import GatewaySettings
 from tenantry.ports import free_port
 
@@ -58,7 +57,8 @@ def gateways(found: World) -> Iterator[None]:
             "TENANCY_ADDRESSES": found.addresses["tenancy"],
             "GATEWAY_APIS": apis,
         }
-        gateway = envoy.start(GatewaySettings.model_validate(settings), folder / "gateway", folder / "gateway.log")
+        chosen = GatewaySettings.model_validate(settings)
+        gateway = envoy.start(chosen, folder / "gateway", folder / "gateway.log")
         running.append(gateway)
         configuration = folder / "bare.json"  # which is YAML too
         configuration.write_text(json.dumps(passing_on(added["bare"], added["api"])))
@@ -67,7 +67,7 @@ def gateways(found: World) -> Iterator[None]:
             bare = subprocess.Popen(command, stdout=lines, stderr=lines)
         running.append(bare)
         wait_for(added["bare"], bare)
-        if not envoy.wait_until_ready(gateway, Address.read(added["gateway"])):
+        if not envoy.wait_until_ready(gateway, chosen):
             raise LoadFailed(f"the gateway did not start: {(folder / 'gateway.log').read_text()[-1000:]}")
         found.addresses.update(added)
         found.processes.update({"api": [api.pid], "gateway": [gateway.pid], "bare": [bare.pid]})

@@ -80,8 +80,10 @@ class Guard(grpc.GenericRpcHandler):
         """The same once more: they call both."""
 
     def join(self, server: grpc.aio.Server, own_queues: Iterable[str] = ()) -> None:
-        """What was added is served by it. Methods with a queue of their own in gRPC wait for no other, and make every
-        call a little dearer."""
+        """What was added is served by it.
+
+        Methods with a queue of their own in gRPC wait for no other, and make every call a little dearer.
+        """
         server.add_generic_rpc_handlers((self,))
         for method in own_queues:
             service, _, name = method.partition("/")

@@ -3,7 +3,7 @@
 import re
 import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -84,10 +84,10 @@ class CommonSettings(BaseSettings):
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
-def load(settings: type[Settings]) -> Settings:
-    """From the environment; or name everything that is wrong, never a value, and exit with status 2."""
+def load(settings: type[Settings], **given: Any) -> Settings:
+    """From the environment, but for what is given; or name all that is wrong, never a value, and exit with status 2."""
     try:
-        return settings()
+        return settings(**given)
     except ValidationError as wrong:
         sys.stderr.write(f"{describe(settings, wrong)}\n")
         sys.exit(2)

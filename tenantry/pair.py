@@ -103,6 +103,8 @@ def start(
     folder: Path, ports: Mapping[str, int], note: Note, *, extra_settings: Mapping[str, str] | None = None
 ) -> Pair:
     """Returns when both services serve. `note` is told what only the first start does."""
+    addresses = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
+    gateway = local_gateway(addresses, ports["gateway"]) if "gateway" in ports else None
     make_data_folder(folder)
     secrets = load_or_make(folder / "secrets.json")
     began = time.monotonic()
@@ -111,10 +113,8 @@ def start(
         extra_settings=extra_settings, meanwhile=migrate.warm_up,
     )  # fmt: skip
     postgres_took = time.monotonic() - began
-    addresses = {service: f"127.0.0.1:{ports[service]}" for service in SERVICES}
     # An Express app that exists brings its own secret.
     chosen = os.environ.get("SESSION_SECRETS") or os.environ.get("SESSION_SECRET") or secrets.session_secret
-    gateway = local_gateway(addresses, ports["gateway"]) if "gateway" in ports else None
     pair = Pair(folder, addresses, secrets, postgres, chosen, gateway)
     try:
         began = time.monotonic()
@@ -196,22 +196,23 @@ def environment(pair: Pair, service: str) -> dict[str, str]:
 
 def local_gateway(addresses: Mapping[str, str], port: int) -> "GatewaySettings":
     """What the person set stays in force, but for where everything is."""
-    from tenantry.gateway.settings import GatewaySettings  # only who wants a gateway waits for its imports
+    from shared.settings import load  # only who wants a gateway waits for these imports
+    from tenantry.gateway.settings import GatewaySettings
 
-    here = {
-        "GATEWAY_ADDRESS": f"127.0.0.1:{port}",
-        "IDENTITY_ADDRESSES": addresses["identity"],
-        "TENANCY_ADDRESSES": addresses["tenancy"],
-        "GATEWAY_THREADS": os.environ.get("GATEWAY_THREADS", "1"),
-    }
-    return GatewaySettings.model_validate({**os.environ, **here})
+    return load(
+        GatewaySettings,
+        GATEWAY_ADDRESS=f"127.0.0.1:{port}",
+        IDENTITY_ADDRESSES=addresses["identity"],
+        TENANCY_ADDRESSES=addresses["tenancy"],
+        GATEWAY_THREADS=os.environ.get("GATEWAY_THREADS") or "1",
+    )
 
 
 def start_gateway(pair: Pair, settings: "GatewaySettings") -> None:
     from tenantry.gateway import envoy
 
     process = pair.services["gateway"] = envoy.start(settings, pair.folder / "gateway", pair.log("gateway"))
-    if not envoy.wait_until_ready(process, settings.address, over_tls=settings.certificate is not None):
+    if not envoy.wait_until_ready(process, settings):
         pair.check()
         raise StoppedError(f"the gateway was not ready; {pair.end_of_log('gateway')}")
 

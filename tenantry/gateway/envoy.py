@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tenantry.failures import NOT_REACHED, Failure
 from tenantry.gateway import configuration
-from tenantry.gateway.apis import Address
 from tenantry.gateway.settings import GatewaySettings
 from tenantry.processes import dies_with_parent
 
@@ -35,7 +34,7 @@ def command(settings: GatewaySettings, folder: Path) -> list[str]:
 
 
 def start(settings: GatewaySettings, folder: Path, log: Path) -> "subprocess.Popen[bytes]":
-    """As a child that never outlives us; `is_ready` says when it takes calls."""
+    """As a child that never outlives us; `wait_until_ready` says when it takes calls."""
     with log.open("ab") as lines:
         return subprocess.Popen(
             command(settings, folder),
@@ -58,22 +57,22 @@ def run(settings: GatewaySettings, folder: Path) -> None:
     os.execv(line[0], line)  # noqa: S606
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", address: Address, *, over_tls: bool = False) -> bool:
+def wait_until_ready(process: "subprocess.Popen[bytes]", settings: GatewaySettings) -> bool:
     """False if it ended or took too long."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if is_ready(address, over_tls=over_tls):
+        if is_ready(settings):
             return True
         time.sleep(0.02)
     return False
 
 
-def is_ready(address: Address, *, over_tls: bool = False) -> bool:
+def is_ready(settings: GatewaySettings) -> bool:
     """It listens, and, without TLS, answers."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=1)
+    connection = http.client.HTTPConnection(settings.address.host, settings.address.port, timeout=1)
     try:
         connection.connect()
-        if over_tls:
+        if settings.certificate:
             return True
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200

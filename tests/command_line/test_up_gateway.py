@@ -27,6 +27,13 @@ def test_it_answers_over_http_and_everything_ends_when_it_does() -> None:
         assert all_gone(state["pids"])
 
 
+def test_a_setting_that_is_wrong_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    refused = tenantry(tmp_path / "data", "up", GATEWAY="1", GATEWAY_PORT="0", GATEWAY_TRUSTED_HOPS="some")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("1 setting is wrong:\n  GATEWAY_TRUSTED_HOPS: ")
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
 def test_the_configuration_is_checked_without_anything_running(tmp_path: Path) -> None:
     for more in ({"GATEWAY_ORIGINS": "https://app.example.com"}, {"GATEWAY_ADDRESS": "0.0.0.0:8080"}):
         right = tenantry(tmp_path, "gateway", "--check", **more)

@@ -59,8 +59,7 @@ async def running_gateway(pair: Pair, **settings: object) -> AsyncIterator[Gatew
         process = envoy.start(chosen, Path(folder), log)
         try:
             # Beside the loop, in which the pair answers Envoy's questions about its health.
-            over_tls = chosen.certificate is not None
-            ready = await asyncio.to_thread(envoy.wait_until_ready, process, chosen.address, over_tls=over_tls)
+            ready = await asyncio.to_thread(envoy.wait_until_ready, process, chosen)
             assert ready, log.read_text()
             address = str(chosen.address)
             async with (
