@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tenantry.gateway.bruno_story import ORDER, STORY, Step
-from tenantry.gateway.openapi import DOCUMENT, ROOT
+from tenantry.gateway.openapi import DOCUMENT
+from tenantry.project import CODE
 
-FOLDER = ROOT / "gateway" / "bruno"
+FOLDER = CODE / "gateway" / "bruno"
 # What `bru run --exclude-tags` leaves out: it takes a mail, another person, or ends the story.
 BY_HAND = "by-hand"
 

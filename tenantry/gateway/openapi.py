@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from google.api.annotations_pb2 import http
@@ -18,11 +17,11 @@ from tenantry.gateway import schemas
 from tenantry.gateway.contracts import Contracts, read
 from tenantry.gateway.examples import EXAMPLES
 from tenantry.gateway.rest_errors import STATUS, default_answer
+from tenantry.project import CODE
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = ROOT / "docs" / "openapi.json"
+DOCUMENT = CODE / "docs" / "openapi.json"
 # Beside each other as `make protos` writes them.
-DESCRIPTORS = ROOT / "build" / "api.binpb"
+DESCRIPTORS = CODE / "build" / "api.binpb"
 POLICY = IDENTITY | TENANCY
 # In which order a newcomer meets them.
 SERVICES = (
