@@ -70,7 +70,10 @@ def read_people(found: Databases) -> list[tuple[str, Place]]:
     """Sids with a place where their user is a member."""
     query = "SELECT user_id, organization_id, project_id FROM project_members ORDER BY md5(user_id::text) LIMIT %s"
     with psycopg.connect(found.postgres.url("tenancy")) as tenancy:
-        return [(sid_of(row[0]), Place(*map(str, row))) for row in tenancy.execute(query, [PEOPLE]).fetchall()]
+        return [
+            (sid_of(row[0]), (str(row[0]), str(row[1]), str(row[2])))
+            for row in tenancy.execute(query, [PEOPLE]).fetchall()
+        ]
 
 
 async def show_batches(found: Databases, admin: Connection, people: list[tuple[str, Place]], seconds: float) -> None:
@@ -128,11 +131,11 @@ async def show_checks(found: Databases, admin: Connection, people: list[tuple[st
     requests = [
         (
             CheckAccessRequest(
-                organization_id=str(place.organization_id), project_id=str(place.project_id), permission="project:read"
+                organization_id=organization_id or "", project_id=project_id or "", permission="project:read"
             ),
             (("authorization", f"Bearer {tokens.sign(sid, secret.encode())}"),),
         )
-        for sid, place in people
+        for sid, (_, organization_id, project_id) in people
     ]
     print(
         "\n| in flight | questions in a batch | statements a check | rows | pages | us in PostgreSQL | its CPU us |",

@@ -11,10 +11,10 @@ from protos.identity.v1.credentials_pb2 import (
     StartPasswordResetRequest,
     StartPasswordResetResponse,
 )
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.fields import reading
-from shared.guard import Context
 
 Response = TypeVar("Response", StartEmailVerificationResponse, StartPasswordResetResponse)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from identity_service.settings import Settings
 from shared.authentication import HOST, cookie_names
-from shared.guard import Context
+from shared.call import Context
 
 # Only the gateway sends it to us: it takes away what comes from outside. Over TLS the browser's cookie is to be secure.
 ASKED = "x-set-session-cookie"

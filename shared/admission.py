@@ -60,20 +60,13 @@ class Admission:
         no_limit = dict.fromkeys([*INFRASTRUCTURE, *unlimited], Crowd(math.inf))
         own = {method: Crowd(most) for method, most in (first or {}).items()}
         self._crowds = no_limit | own | dict(crowds or {})
-        self._by_path = {f"/{method}": crowd for method, crowd in self._crowds.items()}
         self._told, self._told_of = -math.inf, 0
 
     def crowd(self, method: str) -> Crowd:
-        """Of a method that the server has; the others are nobody's."""
-        found = self._crowds.get(method, self.others)
-        self._by_path[f"/{method}"] = found
-        return found
+        return self._crowds.get(method, self.others)
 
-    def refusal(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """What answers instead, when the crowd of this method is as large as it may be."""
-        crowd = self._by_path.get(path)
-        if crowd is None or crowd.under_way < crowd.most:
-            return None
+    def refuse(self, crowd: Crowd) -> "grpc.RpcMethodHandler[Any, Any]":
+        """What answers instead, when this crowd is as large as it may be."""
         crowd.refused += 1
         self._tell()
         return next(crowd.refusals)

@@ -32,6 +32,11 @@ class Authentication:
 
     async def caller(self, rule: Rule, metadata: Metadata) -> Caller:
         """Every credential that is sent is checked; a public RPC looks at none."""
+        caller = self.claimed(rule, metadata)
+        return caller if caller.token is None or rule.session_checked_by_handler else await self.confirmed(caller)
+
+    def claimed(self, rule: Rule, metadata: Metadata) -> Caller:
+        """Who says to be calling, with a `token` that nobody has looked at yet."""
         if rule.public:
             return ANONYMOUS
         token = session_token(metadata, self._cookie_name)
@@ -44,10 +49,12 @@ class Authentication:
             raise ServiceError(Reason.SERVICE_KEY_REQUIRED)
         if service is None and token is None:
             raise ServiceError(Reason.SESSION_REQUIRED)
-        person = None
-        if token is not None and not rule.session_checked_by_handler:
-            person = await self._find_person(token)
-        return Caller(person, service, token)
+        return Caller(None, service, token)
+
+    async def confirmed(self, caller: Caller) -> Caller:
+        """With the person whose session its token stands for."""
+        assert caller.token is not None
+        return Caller(await self._find_person(caller.token), caller.service, caller.token)
 
     def _service(self, metadata: Metadata) -> str | None:
         keys = _values(metadata, "x-service-key")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from shared.guard import Context
+from shared.call import Context
 from shared.peer import ip_address, written_address
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

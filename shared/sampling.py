@@ -47,8 +47,8 @@ def count_overloaded(admission: Admission, counted: int) -> int:
 
 
 def sample(guard: Guard, database: Database) -> None:
-    measured.CALLS_UNDER_WAY.set(guard.calls_under_way - guard.streams_under_way)
-    measured.STREAMS_UNDER_WAY.set(guard.streams_under_way)
+    measured.CALLS_UNDER_WAY.set(guard.under_way.calls - guard.under_way.streams)
+    measured.STREAMS_UNDER_WAY.set(guard.under_way.streams)
     for (pool, state), connections in database.connections().items():
         measured.DATABASE_CONNECTIONS.labels(pool, state).set(connections)
     measured.WORKER_CPU_SECONDS.set(time.process_time())

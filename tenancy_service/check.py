@@ -82,25 +82,23 @@ class Checks:
         """
         tokens = list(dict.fromkeys([question.token for question in questions if question.user_id is None]))
         sessions = await self._sessions(tokens, gathers=gathers) if tokens else {}
-        answers: list[Answer | ServiceError] = []
-        asked: list[tuple[int, str | None]] = []
+        found: list[Session | tuple[str, None] | ServiceError] = []
         places: list[Place] = []
-        for n, (token, organization_id, project_id, user_id) in enumerate(questions):
-            session_id = None
-            if user_id is None:
-                session = sessions[token]
-                if isinstance(session, ServiceError):
-                    answers.append(session)
-                    continue
-                user_id, session_id = session
-            answers.append(Answer(user_id, session_id, None))
+        for token, organization_id, project_id, user_id in questions:
+            session = sessions[token] if user_id is None else (user_id, None)
+            found.append(session)
+            if (organization_id or project_id) and not isinstance(session, ServiceError):
+                places.append((session[0], organization_id, project_id))
+        all_roles = iter(await roles_in_places(self._database, places) if places else ())
+        answers: list[Answer | ServiceError] = []
+        for session, (_, organization_id, project_id, _) in zip(found, questions, strict=True):
+            if isinstance(session, ServiceError):
+                answers.append(session)
+                continue
+            roles = None
             if organization_id or project_id:
-                asked.append((n, session_id))
-                places.append(Place(user_id, organization_id, project_id))
-        if places:
-            all_roles = await roles_in_places(self._database, places)
-            for (n, session_id), (user_id, _, project_id), roles in zip(asked, places, all_roles, strict=True):
-                answers[n] = Answer(user_id, session_id, access_by(roles, on_project=project_id is not None))
+                roles = access_by(next(all_roles), on_project=project_id is not None)
+            answers.append(Answer(session[0], session[1], roles))
         return answers
 
     async def _sessions(self, tokens: list[str], *, gathers: bool) -> dict[str, Session | ServiceError]:

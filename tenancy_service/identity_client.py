@@ -29,11 +29,8 @@ from tenancy_service.metrics import IDENTITY_SECONDS
 READS = ("identity.v1.SessionService/BatchValidateSessions", "identity.v1.UserService/BatchGetUsers")
 
 
-class Session(NamedTuple):
-    """Whose it is, and its own public id; as text, which is all that a check needs."""
-
-    user_id: str
-    session_id: str
+# Whose it is, and its own public id; as text, and without names for the two, which is all that a check needs.
+Session = tuple[str, str]
 
 
 class User(NamedTuple):
@@ -107,7 +104,7 @@ class IdentityClient:
         response = await self._answer("BatchValidateSessions", self._sessions.BatchValidateSessions, request)
         sessions = [result.session for result in response.results]
         return [
-            Session(session.user_id, session.session_id) if session.user_id else ServiceError(Reason.SESSION_INVALID)
+            (session.user_id, session.session_id) if session.user_id else ServiceError(Reason.SESSION_INVALID)
             for session in sessions
         ]
 

@@ -106,7 +106,7 @@ class Alone:
     async def calls_under_way(self, number: int) -> None:
         """Wait until there are so many."""
         async with asyncio.timeout(10):
-            while self.service.server._guard.calls_under_way != number:  # noqa: ASYNC110
+            while self.service.server._guard.under_way.calls != number:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     def database(self) -> Database:

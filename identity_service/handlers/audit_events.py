@@ -9,11 +9,11 @@ from protos.identity.v1 import audit_events_pb2 as pb
 from protos.identity.v1.audit_events_pb2_grpc import AuditServiceServicer
 from shared import filters
 from shared.audit_trail import filled
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row
 from shared.fields import reading
 from shared.filters import Field
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 
 FILTERS = {

@@ -8,10 +8,10 @@ from identity_service.queries import events
 from protos.identity.v1 import events_pb2 as pb
 from protos.identity.v1.events_pb2_grpc import EventServiceServicer
 from protos.identity.v1.users_pb2 import User
+from shared.call import Context
 from shared.database import Row
 from shared.event_cursor import Cursor, Place
 from shared.fields import NIL
-from shared.guard import Context
 from shared.timestamps import timestamp
 
 PAGE = 100  # accounts of a snapshot that are held at once

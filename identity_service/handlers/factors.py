@@ -13,11 +13,11 @@ from identity_service.queries import factors, sessions, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE, make_recovery_codes, recovery_hash
 from protos.identity.v1 import factors_pb2 as pb
 from protos.identity.v1.factors_pb2_grpc import FactorServiceServicer
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 

@@ -7,10 +7,10 @@ from identity_service.parts import Handlers
 from identity_service.queries import sessions, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.reasons import Reason
 
 

@@ -5,11 +5,11 @@ from identity_service.audit import Action
 from identity_service.parts import Handlers
 from identity_service.queries import sessions
 from protos.identity.v1 import sessions_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.pages import Pages
 from shared.reasons import Reason
 

@@ -15,10 +15,10 @@ from identity_service.queries import challenges, one_time_tokens, sign_ins, user
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
 from shared import one_time
+from shared.call import Context
 from shared.database import HotTx, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
-from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 from shared.timestamps import timestamp

@@ -15,11 +15,11 @@ from identity_service.queries import one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2
 from protos.identity.v1 import users_pb2 as pb
 from shared import one_time
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
-from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 

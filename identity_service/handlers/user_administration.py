@@ -8,11 +8,11 @@ from identity_service.parts import Handlers
 from identity_service.queries import users
 from protos.identity.v1 import users_pb2 as pb
 from shared import filters
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 

@@ -13,11 +13,11 @@ from identity_service.parts import Handlers
 from identity_service.queries import user_imports
 from protos.identity.v1 import user_imports_pb2
 from protos.identity.v1 import users_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import email_key, reading
-from shared.guard import Context
 from shared.reasons import Reason
 
 NewUser: TypeAlias = Mapping[str, object]

@@ -19,11 +19,11 @@ from identity_service.password_rules import NewPassword
 from identity_service.queries import known_devices, one_time_tokens, user_credentials, users
 from protos.identity.v1 import credentials_pb2 as pb
 from shared import one_time
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.guard import Context
 from shared.origin import Origin
 from shared.reasons import Reason
 

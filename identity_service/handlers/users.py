@@ -7,11 +7,11 @@ from identity_service.audit import Action
 from identity_service.parts import Handlers
 from identity_service.queries import known_devices, users
 from protos.identity.v1 import users_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.guard import Context
 from shared.reasons import Reason
 
 BY_PERSON = ("display_name",)

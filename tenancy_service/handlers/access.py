@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from protos.tenancy.v1 import access_pb2 as pb
 from shared.authentication import MAX_TOKEN
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.errors import ServiceError
 from shared.fields import MAX_BATCH, Fields, reading
-from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import to_proto
 from tenancy_service.check import Question

@@ -1,10 +1,10 @@
 """tenancy.v1.AccessService: where somebody has a role."""
 
 from protos.tenancy.v1 import access_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.guard import Context
 from shared.pages import Pages
 from shared.reasons import Reason
 from tenancy_service import to_proto

@@ -3,11 +3,11 @@
 from protos.tenancy.v1 import audit_events_pb2 as pb
 from shared import filters
 from shared.audit_trail import filled
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row
 from shared.fields import reading
 from shared.filters import Field
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 from tenancy_service import authorize
 from tenancy_service.audit import Action

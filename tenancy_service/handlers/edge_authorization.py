@@ -3,8 +3,8 @@
 import time
 
 from protos.extauthz.v1 import external_auth_pb2 as pb
+from shared.call import Context
 from shared.errors import ServiceError
-from shared.guard import Context
 from shared.log import log
 from shared.reasons import Reason
 from tenancy_service import edge_answer

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from protos.tenancy.v1 import events_pb2 as pb
 from protos.tenancy.v1.project_members_pb2 import ProjectMember
+from shared.call import Context
 from shared.database import Row
 from shared.event_cursor import Cursor, Place
 from shared.fields import NIL
-from shared.guard import Context
 from shared.timestamps import timestamp
 from tenancy_service import to_proto
 from tenancy_service.parts import Handlers

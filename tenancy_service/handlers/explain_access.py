@@ -6,11 +6,11 @@ from uuid import UUID
 
 from protos.tenancy.v1 import access_pb2 as pb
 from shared.authentication import MAX_TOKEN
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.reasons import Reason
 from shared.timestamps import optional_timestamp
 from tenancy_service import authorize, to_proto

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from protos.tenancy.v1 import invitations_pb2 as pb
 from shared import one_time
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 from tenancy_service import audit, invited_projects, memberships, to_proto

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from protos.tenancy.v1 import organization_members_pb2 as pb
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Tx
 from shared.fields import reading
-from shared.guard import Context
 from shared.origin import Origin
 from tenancy_service import authorize, etags, memberships
 from tenancy_service.audit import Action

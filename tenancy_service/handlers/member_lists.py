@@ -2,9 +2,9 @@
 
 from protos.tenancy.v1 import organization_members_pb2 as pb
 from shared import filters
+from shared.call import Context
 from shared.caller import current_caller
 from shared.fields import reading
-from shared.guard import Context
 from shared.pages import Pages
 from tenancy_service import authorize, memberships, to_proto
 from tenancy_service.parts import Handlers

@@ -1,11 +1,11 @@
 """tenancy.v1.OrganizationMemberService: memberships made and changed."""
 
 from protos.tenancy.v1 import organization_members_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import authorize, etags, expiry, memberships, to_proto
 from tenancy_service.parts import Handlers

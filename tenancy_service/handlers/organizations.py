@@ -7,11 +7,11 @@ from uuid_utils.compat import uuid7
 
 from protos.tenancy.v1 import organizations_pb2 as pb
 from shared import filters
+from shared.call import Context
 from shared.caller import Caller, current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, etags, memberships, publish, to_proto

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from protos.tenancy.v1 import projects_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, publish, quotas, to_proto
 from tenancy_service.audit import Action

@@ -1,9 +1,9 @@
 """tenancy.v1.ProjectMemberService: reading who is what on a project. Names and addresses are identity's."""
 
 from protos.tenancy.v1 import project_members_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.fields import reading
-from shared.guard import Context
 from shared.pages import Pages
 from tenancy_service import authorize, to_proto
 from tenancy_service.handlers.project_members import access_of, member_of

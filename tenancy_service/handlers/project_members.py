@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from protos.tenancy.v1 import project_members_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import reading
-from shared.guard import Context
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, expiry, publish, to_proto
 from tenancy_service.audit import Action

@@ -6,11 +6,11 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from protos.tenancy.v1 import projects_pb2 as pb
+from shared.call import Context
 from shared.caller import current_caller
 from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.fields import Fields, reading
-from shared.guard import Context
 from shared.pages import Pages, that_fit
 from shared.reasons import Reason
 from tenancy_service import audit, authorize, publish, quotas, to_proto

@@ -1,7 +1,6 @@
 """SQL of access: the hot path, which reads the roles behind many questions in one statement, and one explained."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, select
@@ -46,13 +45,9 @@ SELECT m.role, pm.role, o.default_project_role
 """
 
 
-class Place(NamedTuple):
-    """Whose roles, where; one of the two ids or both. As text: UUID objects would cost more than the answer."""
-
-    user_id: str
-    organization_id: str | None
-    project_id: str | None
-
+# Whose roles, where: a user, an organization, a project; one of the last two or both. Plain tuples of text: on the hot
+# path UUIDs and names for the three would cost more than the answer.
+Place = tuple[str, str | None, str | None]
 
 # As stored: organization role, override, default project role; None where there is no row.
 Roles = tuple[str | None, str | None, str | None]

@@ -25,7 +25,6 @@ from shared.event_log import EventLog, raise_epoch
 from shared.mail import outbox_emails as mails
 from shared.request_results import RequestResults
 from tenancy_service.queries import upkeep
-from tenancy_service.queries.access import Place
 from tenancy_service.tables import (
     event_epoch,
     events,
@@ -51,7 +50,7 @@ BY_NAME: dict[str, Callable[[], Any]] = {
     "role": lambda: "MEMBER",
     "state": lambda: "REVOKED",
     "etag": lambda: "1",
-    "places": lambda: [Place(str(uuid4()), str(uuid4()), str(uuid4())), Place(str(uuid4()), str(uuid4()), None)],
+    "places": lambda: [(str(uuid4()), str(uuid4()), str(uuid4())), (str(uuid4()), str(uuid4()), None)],
     "project_roles": lambda: {uuid4(): "VIEWER"},
     "names": lambda: [{"user_id": uuid4(), "email_key": "a@example.com", "name_key": "a"}],
     "values": dict,

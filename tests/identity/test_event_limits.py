@@ -35,7 +35,7 @@ async def test_a_reader_that_does_not_read_holds_no_stop_back(databases: Databas
             await next_of(stuck)
             async with asyncio.timeout(10):
                 await alone.service.server.stop(60)
-            assert alone.service.server._guard.calls_under_way == 0
+            assert alone.service.server._guard.under_way.calls == 0
 
 
 async def test_a_reader_that_stops_reading_costs_a_page_and_gets_everything_later(

@@ -178,7 +178,7 @@ async def test_cancelled_streams_leave_one_quiet_line_and_nothing_open(
     alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = Lines()
-    monkeypatch.setattr("shared.guard.log", lines)
+    monkeypatch.setattr("shared.call.log", lines)
     await alone.calls_under_way(0)
     lines.lines.clear()
     cursor = await alone.now()
@@ -201,7 +201,7 @@ async def test_a_failure_in_the_middle_of_a_stream_is_told_and_logged(
     lines = Lines()
     cursor = await alone.now()
     await alone.calls_under_way(0)
-    monkeypatch.setattr("shared.guard.log", lines)
+    monkeypatch.setattr("shared.call.log", lines)
     await alone.write(2)
     stream = alone.start(cursor)
     await take(stream, 2)

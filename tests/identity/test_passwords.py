@@ -14,9 +14,9 @@ from identity_service.foreign_hashes import read_hash
 from identity_service.passwords import LEAST_TIME, THREADS, WAITING, Passwords
 from protos.identity.v1.sessions_pb2 import CreateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
+from shared.call import DEFAULT_DEADLINE
 from shared.deadline import set_deadline
 from shared.errors import ServiceError
-from shared.guard import DEFAULT_DEADLINE
 from shared.reasons import Reason
 from tests.calls import fails
 from tests.identity.foreign_samples import DJANGO, KRATOS, PASSWORD

@@ -13,9 +13,10 @@ from google.protobuf.wrappers_pb2 import StringValue
 from shared.access_rules import PUBLIC, SESSION, Policy
 from shared.admission import Admission
 from shared.authentication import Authentication
+from shared.call import Context
 from shared.caller import Person, current_caller
 from shared.errors import ServiceError
-from shared.guard import Context, Guard
+from shared.guard import Guard
 from shared.reasons import Reason
 
 SERVICE = "test.v1.Kinds"

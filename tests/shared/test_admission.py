@@ -43,7 +43,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
 
 
 def is_idle(running: Running) -> bool:
-    return running.guard.admission.others.under_way == running.guard.calls_under_way == 0
+    return running.guard.admission.others.under_way == running.guard.under_way.calls == 0
 
 
 async def refusal(call: Any) -> float:
@@ -124,7 +124,7 @@ async def test_each_of_the_first_has_a_crowd_of_its_own_and_the_unlimited_have_n
     chosen = Admission({f"{SERVICE}/UnaryUnary": 1}, unlimited=frozenset({f"{SERVICE}/UnaryStream"}), others=1)
     async with running_kinds(lines, admission=chosen) as running:
         held = [running.start(kind, said("wait")) for kind in ("StreamUnary", "UnaryUnary", *["UnaryStream"] * 3)]
-        await until(lambda: running.guard.calls_under_way == len(held))
+        await until(lambda: running.guard.under_way.calls == len(held))
         for kind in ("Open", "StreamUnary", "UnaryUnary"):
             await refusal(running.start(kind, said("hello")))
         running.kinds.let_go.set()
@@ -223,7 +223,7 @@ class Few:
 
     async def under_way(self, service: Service, count: int) -> None:
         """Waits for so many calls."""
-        await until(lambda: service.server._guard.calls_under_way == count)
+        await until(lambda: service.server._guard.under_way.calls == count)
 
 
 @asynccontextmanager

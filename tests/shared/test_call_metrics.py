@@ -113,7 +113,7 @@ async def test_questions_asked_at_the_same_time_are_counted_by_batch(access: Acc
 async def test_connections_in_use_calls_under_way_and_memory_are_as_they_are(pair: Pair) -> None:
     database = Database(pair.tenancy.database_url, pool_size=3, name="test", constraint_errors={})
     guard = Guard({}, Authentication(find_person, {}, "connect.sid"))
-    guard.calls_under_way, guard.streams_under_way = 5, 2
+    guard.under_way.calls, guard.under_way.streams = 5, 2
     waits = Since("database_wait_seconds_count", pool="transactions")
 
     def gauges() -> tuple[float | None, ...]:
@@ -137,11 +137,11 @@ async def test_connections_in_use_calls_under_way_and_memory_are_as_they_are(pai
 
 def test_a_call_that_admission_refused_is_counted_once() -> None:
     admission = Admission(others=0)
-    admission.crowd(CHECK)
+    crowd = admission.crowd(CHECK)
     overloaded, counted = Since("calls_overloaded_total"), 0
     for refused in (3, 0, 2):
         for _ in range(refused):
-            assert admission.refusal(f"/{CHECK}") is not None
+            admission.refuse(crowd)
         counted = count_overloaded(admission, counted)
     assert overloaded.grown() == 5
 

@@ -18,7 +18,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 @pytest.fixture
 async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     lines = Lines()
-    monkeypatch.setattr("shared.guard.log", lines)
+    monkeypatch.setattr("shared.call.log", lines)
     async with running_kinds(lines) as found:
         yield found
 
@@ -135,11 +135,11 @@ async def test_callers_are_not_mixed_up(running: Running) -> None:
     "path", [f"/{SERVICE}/NoSuchRpc", "/no.such.Service/Get", f"/{SERVICE}/", "//", "/%00", f"/{SERVICE}/unaryunary"]
 )
 async def test_an_unknown_rpc_is_unimplemented_and_not_remembered(running: Running, path: str) -> None:
-    known = {*running.guard._wrapped}
+    known = {*running.guard._methods}
     failure = read(await refusal(running, path))
     assert (failure.code, failure.reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_UNKNOWN")
     assert failure.help == "docs/errors.md#METHOD_UNKNOWN"
-    assert {*running.guard._wrapped} == known
+    assert {*running.guard._methods} == known
 
 
 async def test_an_unknown_rpc_is_unimplemented_for_streams_as_well(running: Running) -> None:
@@ -159,12 +159,12 @@ async def test_an_rpc_that_slipped_past_the_start_without_a_row_is_not_served(ru
 
 async def test_a_quiet_rpc_is_logged_when_it_fails_or_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = Lines()
-    monkeypatch.setattr("shared.guard.log", lines)
+    monkeypatch.setattr("shared.call.log", lines)
     async with running_kinds(lines, frozenset({f"{SERVICE}/UnaryUnary"})) as running:
         await running.call("UnaryUnary", said("a"))
         async with fails(Reason.BAD_REQUEST):
             await running.call("UnaryUnary", said("refuse"))
         assert [line["reason"] for line in lines.lines] == ["BAD_REQUEST"]
-        monkeypatch.setattr("shared.guard.SLOW", 0.0)
+        monkeypatch.setattr("shared.call.SLOW", 0.0)
         await running.call("UnaryUnary", said("a"))
         assert [line["reason"] for line in lines.lines] == ["BAD_REQUEST", None]

@@ -15,14 +15,14 @@ from tests.shared.all_kinds import KINDS, ONE_ANSWER, Lines, Running, running_ki
 @pytest.fixture
 async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     lines = Lines()
-    monkeypatch.setattr("shared.guard.log", lines)
+    monkeypatch.setattr("shared.call.log", lines)
     async with running_kinds(lines) as found:
         yield found
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.guard.DEFAULT_DEADLINE", 0.1)
+    monkeypatch.setattr("shared.call.DEFAULT_DEADLINE", 0.1)
 
 
 @pytest.mark.usefixtures("impatient")
