@@ -217,7 +217,7 @@ def wait_until(connection: Connection, sid: str, *, is_there: bool) -> None:
 
 
 def is_valid(connection: Connection, sid: str) -> bool:
-    return connection.execute(VALID_SESSIONS, ("1 day", [sid])).fetchone() is not None
+    return psycopg.RawCursor(connection).execute(VALID_SESSIONS, ("1 day", sid)).fetchone() is not None
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from shared.errors import ServiceError
+from shared.hot_connection import HotConnection
 from shared.reasons import Reason
 from shared.worker_metrics import DATABASE_WAIT_SECONDS
 
 Tx: TypeAlias = AsyncConnection
-HotTx: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+HotTx: TypeAlias = HotConnection
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 ConstraintErrors: TypeAlias = Mapping[str, Reason]
 
@@ -97,9 +98,11 @@ class Database:
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         # A batch at a time reads here and a sign-in at a time writes, so two connections do; without batching, or
         # with many callers, more.
+        hot = {**libpq, "options": options(SESSION_SETTINGS, HOT_SETTINGS), "client_encoding": "utf8"}
         self._hot = AsyncConnectionPool(
             url,
-            kwargs={**libpq, "options": options(SESSION_SETTINGS, HOT_SETTINGS), "autocommit": True},
+            connection_class=HotConnection,
+            kwargs={**hot, "autocommit": True},
             min_size=1,
             max_size=pool_size,
             timeout=POOL_TIMEOUT,
@@ -156,15 +159,17 @@ class Database:
         except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
             raise self._expected(error) from error
 
-    async def hot_read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """One prepared statement of the hot path in autocommit, without SQLAlchemy's share of the time."""
+    async def hot_read(self, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        """One prepared statement of the hot path in autocommit, in PostgreSQL's words; all values as text."""
         for others in reversed(range(self._hot.max_size + 1)):
             begin = time.perf_counter()
             try:
-                async with self._hot.connection() as connection:
+                connection = await self._hot.getconn()
+                try:
                     HOT_WAIT.observe(time.perf_counter() - begin)
-                    cursor = await connection.execute(statement, values, prepare=True)
-                    return await cursor.fetchall()
+                    return await connection.read(statement, values)
+                finally:
+                    await self._hot.putconn(connection)
             except (psycopg.Error, PoolTimeout) as error:
                 expected = self._expected(error)
                 # A restarted server shows at the next use of each connection; reading again is harmless.

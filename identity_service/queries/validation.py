@@ -11,11 +11,11 @@ from shared.database import Database, Tx
 # Express apps may hold other ids than ours; those are no error and nobody's session here. LIKE and translate
 # tell them apart, as a regular expression would double the cost of the whole statement. OFFSET 0 keeps each look-up
 # by its primary key: of a new database's empty tables the planner would take any other index, and keep to it.
-WHOSE = "SELECT asked.place, s.session_id::text, u.user_id::text, s.last_seen_at < now() - %s::interval AS is_touch_due"
+WHOSE = "SELECT asked.place, s.session_id::text, u.user_id::text, s.last_seen_at < now() - $1::interval AS is_touch_due"
 DETAILS = """, s.created_at, s.expire, s.last_seen_at, s.auth_time, host(s.ip),
        s.user_agent, s.amr, s.device_name"""
 VALID = """
-  FROM unnest(string_to_array(%s::text, chr(10))) WITH ORDINALITY AS asked (sid, place)
+  FROM unnest(string_to_array($2::text, chr(10))) WITH ORDINALITY AS asked (sid, place)
  CROSS JOIN LATERAL (SELECT * FROM session WHERE sid = asked.sid OFFSET 0) s
  CROSS JOIN LATERAL (
        SELECT user_id, state
@@ -84,14 +84,20 @@ def lines(sids: Sequence[str]) -> str:
     return "\n".join(sids)
 
 
+def seconds(interval: timedelta) -> str:
+    return f"{interval.total_seconds()} seconds"
+
+
 async def list_valid_sessions(database: Database, *, sids: Sequence[str], touch_every: timedelta) -> list[ValidSession]:
     """Those of the sids that stand for an active user's session at this moment, in any order."""
-    return [ValidSession(*row) for row in await database.hot_read(VALID_SESSIONS, (touch_every, lines(sids)))]
+    return [ValidSession(*row) for row in await database.hot_read(VALID_SESSIONS, (seconds(touch_every), lines(sids)))]
 
 
 async def list_owners(database: Database, *, sids: Sequence[str], touch_every: timedelta) -> list[Owner]:
     """The same without the details."""
-    return [Owner(*row) for row in await database.hot_read(OWNERS_OF_VALID_SESSIONS, (touch_every, lines(sids)))]
+    return [
+        Owner(*row) for row in await database.hot_read(OWNERS_OF_VALID_SESSIONS, (seconds(touch_every), lines(sids)))
+    ]
 
 
 async def update_last_seen(tx: Tx, *, sids: Sequence[str], idle: timedelta, touch_every: timedelta) -> None:

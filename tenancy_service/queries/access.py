@@ -19,7 +19,7 @@ from tenancy_service.tables import projects as p
 # while there were no organizations yet, every organization for every question.
 ROLES_IN_PLACES = """
 SELECT m.role, pm.role, o.default_project_role
-  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS q (user_id, organization_id, project_id, n)
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS q (user_id, organization_id, project_id, n)
   LEFT JOIN LATERAL (
        SELECT organization_id, project_id FROM projects
         WHERE project_id = q.project_id

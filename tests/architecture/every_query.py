@@ -126,7 +126,7 @@ class Recording:
         if connection.engine.url.database == self._name:
             self.statements.setdefault(self._caller, []).append((statement, values[0] if is_many else values))
 
-    async def hot_read(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    async def hot_read(self, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
         """In the place of the database's, which reads past SQLAlchemy."""
         self.statements.setdefault(self._caller, []).append((statement, values))
         return await self.database.hot_read(statement, values)

@@ -37,7 +37,7 @@ def hot_reads(monkeypatch: pytest.MonkeyPatch) -> HotReads:
     reads = HotReads()
     hot_read = Database.hot_read
 
-    async def noted(self: Database, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    async def noted(self: Database, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
         if statement is queries.VALID_SESSIONS:
             reads.append(values)
             await asyncio.sleep(reads.delay)

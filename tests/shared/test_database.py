@@ -177,6 +177,16 @@ async def test_a_restart_that_ends_every_idle_connection_is_not_noticed_either(
     assert await database.hot_read("SELECT 2", ()) == [(2,)]
 
 
+async def test_a_read_that_is_cancelled_leaves_room_for_others(database: Database) -> None:
+    for _ in range(4):
+        reading = asyncio.create_task(database.hot_read("SELECT pg_sleep(30)", ()))
+        await asyncio.sleep(0.05)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    assert await asyncio.gather(*(database.hot_read("SELECT 1", ()) for _ in range(4))) == [[(1,)]] * 4
+
+
 async def test_no_database_is_unavailable_and_not_ready() -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing", pool_size=1, name="test", constraint_errors={})
     await nowhere.open()

@@ -28,10 +28,7 @@ def test_places_and_roles_are_looked_up_by_their_keys(databases: Databases, fill
     with psycopg.connect(url, autocommit=True, options=options(SESSION_SETTINGS, HOT_SETTINGS)) as connection:
         if filled:
             connection.execute(FILL.format(person=PERSON))
-        statement = ROLES_IN_PLACES
-        for n in range(1, 4):
-            statement = statement.replace("%s::uuid[]", f"${n}::uuid[]", 1)
-        connection.execute(f"PREPARE asked AS {statement}")
+        connection.execute(f"PREPARE asked AS {ROLES_IN_PLACES}")
         asked = f"asked('{{{PERSON}}}', '{{NULL}}', '{{{PERSON}}}')"
         lines = connection.execute(f"EXPLAIN EXECUTE {asked}").fetchall()
     plan = "\n".join(line for (line,) in lines)

@@ -1,0 +1,119 @@
+"""shared/hot_connection.py against a real PostgreSQL: values, errors, large questions, a line that is cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+from shared.hot_connection import HotConnection
+from tenantry.testing.databases import Databases
+
+NUMBERS = "SELECT n, repeat('x', 100) FROM generate_series(1, $1::int) n"
+
+
+@pytest.fixture
+async def hot(databases: Databases) -> AsyncIterator[HotConnection]:
+    connection = await HotConnection.connect(databases.postgres.url(), autocommit=True, client_encoding="utf8")
+    yield connection
+    await connection.close()
+
+
+async def count_statements(hot: HotConnection) -> int:
+    row = await (await hot.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'hot%'")).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def end(databases: Databases, hot: HotConnection) -> None:
+    async with await psycopg.AsyncConnection.connect(databases.postgres.url(), autocommit=True) as admin:
+        await admin.execute("SELECT pg_terminate_backend(%s)", [hot.info.backend_pid])
+
+
+async def test_values_come_as_psycopg_would_read_them(hot: HotConnection) -> None:
+    statement = """
+        SELECT $1::text, NULL, 7, true, ARRAY['a', 'b'], '2026-01-02T03:04:05Z'::timestamptz, '{"a": [1]}'::jsonb
+         UNION ALL SELECT '', 'x', 8, false, '{}', NULL, NULL"""
+    assert await hot.read(statement, ["Grüße, 世界"]) == [
+        ("Grüße, 世界", None, 7, True, ["a", "b"], datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), {"a": [1]}),
+        ("", "x", 8, False, [], None, None),
+    ]
+
+
+async def test_no_rows_are_an_empty_list(hot: HotConnection) -> None:
+    assert await hot.read("SELECT 1 WHERE false", []) == []
+
+
+async def test_a_statement_is_prepared_once_and_each_under_its_own_name(hot: HotConnection) -> None:
+    for n in ("1", "2", "3"):
+        assert await hot.read("SELECT $1::int", [n]) == [(int(n),)]
+    assert await hot.read("SELECT $1::int + 1", ["1"]) == [(2,)]
+    assert await hot.read("SELECT $1::int", ["4"]) == [(4,)]
+    assert await count_statements(hot) == 2
+
+
+async def test_a_statement_that_failed_spoils_nothing(hot: HotConnection) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await hot.read("SELECT 1 / $1::int", ["0"])
+    with pytest.raises(psycopg.errors.SyntaxError):
+        await hot.read("SELEC 1", [])
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        await hot.read("SELECT $1::uuid", ["no uuid"])
+    assert await hot.read("SELECT 1 / $1::int", ["1"]) == [(1,)]
+    assert hot.info.transaction_status == TransactionStatus.IDLE
+
+
+async def test_questions_and_answers_larger_than_a_sockets_buffer_pass(hot: HotConnection) -> None:
+    large = "x" * 20_000_000
+    assert await hot.read("SELECT length($1::text)", [large]) == [(len(large),)]
+    assert await hot.read("SELECT $1::text", [large]) == [(large,)]
+    rows = await hot.read(NUMBERS, ["50000"])
+    assert [n for n, _ in rows] == list(range(1, 50_001))
+
+
+async def test_the_loop_goes_on_while_an_answer_is_awaited(hot: HotConnection) -> None:
+    reading = asyncio.create_task(hot.read("SELECT pg_sleep(0.3)", []))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0.01)
+        turns += 1
+    assert turns >= 10
+
+
+async def test_what_psycopg_executes_and_what_is_read_take_turns(hot: HotConnection) -> None:
+    for n in range(5):
+        assert await hot.read("SELECT $1::int", [str(n)]) == [(n,)]
+        assert await (await hot.execute("SELECT %s::int", [n])).fetchone() == (n,)
+
+
+async def test_one_that_was_cancelled_is_active_and_disturbs_no_other(hot: HotConnection, databases: Databases) -> None:
+    reading = asyncio.create_task(hot.read("SELECT pg_sleep(5)", []))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert hot.info.transaction_status == TransactionStatus.ACTIVE
+    await hot.close()
+    async with await HotConnection.connect(databases.postgres.url(), autocommit=True) as other:
+        assert await other.read("SELECT 1", []) == [(1,)]
+
+
+async def test_a_line_that_is_cut_while_reading_is_an_operational_error(
+    hot: HotConnection, databases: Databases
+) -> None:
+    reading = asyncio.create_task(hot.read("SELECT pg_sleep(5)", []))
+    await asyncio.sleep(0.1)
+    await end(databases, hot)
+    with pytest.raises(psycopg.OperationalError):
+        await reading
+    with pytest.raises(psycopg.OperationalError):
+        await hot.read("SELECT 1", [])
+
+
+async def test_a_line_that_was_cut_before_is_one_as_well(hot: HotConnection, databases: Databases) -> None:
+    assert await hot.read("SELECT 1", []) == [(1,)]
+    await end(databases, hot)
+    with pytest.raises(psycopg.OperationalError):
+        await hot.read("SELECT 1", [])
