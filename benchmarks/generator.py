@@ -17,8 +17,8 @@ stderr then names. A plan:
     calls             the most to begin while measuring, if the seconds allow as many
     connections       4
     gather            seconds from the first answer that has come to looking at all that have: with many under way it
-                      spares this program two thirds of its work, and latencies are as much too long at most.
-                      0.001 from 32 in flight on, 0.0005 with a rate, 0 otherwise
+                      spares this program two thirds of its work, but latencies are as much too long at most, and a
+                      server has less to do, as it gets its calls in groups. 0
     tolerated         [8]: gRPC statuses that are counted but no failure
     timeline          true: what ended in each second
 """
@@ -57,7 +57,7 @@ class Load:
         )  # fmt: skip
         self._connections: list[Connection] = []
         self._under_way = 0
-        self._gather = plan.get("gather", 0.0005 if "rate" in plan else 0.001 if plan["in_flight"] >= 32 else 0.0)
+        self._gather = plan.get("gather", 0.0)
         self._waiting: deque[Call] = deque()
         self._next_arrival, self._random = 0.0, random.Random(1)
         self.forget()

@@ -1,8 +1,10 @@
-"""The hot path: a batch of whole questions, answered by one call to identity and one statement.
+"""The hot path: a batch of whole questions, answered by one call to identity and one statement beside it.
 
 "Is this session valid, and what are its roles there?" Every answer is from both databases at that moment.
 """
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +21,7 @@ from tenancy_service.queries.access import Place, Roles, roles_in_places
 from tenancy_service.settings import Settings
 
 MOST = 400  # questions; as many tokens of the longest kind still fit into a message to identity
+MOST_OWNERS = 10_000  # some 2 MB
 BATCH_TIMEOUT = 2.0  # seconds; identity's share has its own, shorter limit
 
 
@@ -42,11 +45,33 @@ class Answer(NamedTuple):
     access: Access | None
 
 
+class Owners:
+    """Whose sessions were when they were last asked about: a guess of where to look, never an answer.
+
+    Of tokens only a hash is kept; where two have the same the guess is wrong, which costs a look and no more.
+    """
+
+    def __init__(self) -> None:
+        self._by_hash: dict[int, str] = {}
+
+    def guess(self, questions: list[Question]) -> list[str | None]:
+        get = self._by_hash.get
+        return [get(hash(token)) if user_id is None else user_id for token, _, _, user_id in questions]
+
+    def note(self, sessions: Mapping[str, Session | ServiceError]) -> None:
+        for token, session in sessions.items():
+            if not isinstance(session, ServiceError):
+                self._by_hash[hash(token)] = session[0]
+        while len(self._by_hash) > MOST_OWNERS:
+            del self._by_hash[next(iter(self._by_hash))]
+
+
 class Checks:
     """Ask one question, to be batched with those of other calls, or many that are a batch already."""
 
     def __init__(self, identity: IdentityClient, database: Database, settings: Settings) -> None:
         self._identity, self._database = identity, database
+        self._owners = Owners()
         gathering: dict[str, Any] = {
             "most": MOST,
             "gather": settings.gather_seconds,
@@ -81,25 +106,46 @@ class Checks:
         `gathers`: where there is one session, identity may be asked about it together with those of others.
         """
         tokens = list(dict.fromkeys([question.token for question in questions if question.user_id is None]))
-        sessions = await self._sessions(tokens, gathers=gathers) if tokens else {}
-        found: list[Session | tuple[str, None] | ServiceError] = []
-        places: list[Place] = []
-        for token, organization_id, project_id, user_id in questions:
-            session = sessions[token] if user_id is None else (user_id, None)
-            found.append(session)
-            if (organization_id or project_id) and not isinstance(session, ServiceError):
-                places.append((session[0], organization_id, project_id))
-        all_roles = iter(await roles_in_places(self._database, places) if places else ())
-        answers: list[Answer | ServiceError] = []
-        for session, (_, organization_id, project_id, _) in zip(found, questions, strict=True):
-            if isinstance(session, ServiceError):
-                answers.append(session)
-                continue
-            roles = None
-            if organization_id or project_id:
-                roles = access_by(next(all_roles), on_project=project_id is not None)
-            answers.append(Answer(session[0], session[1], roles))
-        return answers
+        guesses = self._owners.guess(questions)
+        ahead = places_of(guesses, questions)
+        reading = asyncio.create_task(self._read_ahead(ahead)) if tokens and any(ahead) else None
+        try:
+            sessions = await self._sessions(tokens, gathers=gathers) if tokens else {}
+            roles = await reading if reading else None
+        finally:
+            if reading:
+                reading.cancel()  # where we are cancelled ourselves; otherwise it has ended
+        self._owners.note(sessions)
+        found = [sessions[token] if user_id is None else (user_id, None) for token, _, _, user_id in questions]
+        owners = [None if isinstance(session, ServiceError) else session[0] for session in found]
+        if roles is None:
+            roles = await self._roles(places_of(owners, questions))
+        elif owners != guesses:
+            others = [None if owner == guess else owner for owner, guess in zip(owners, guesses, strict=True)]
+            read = await self._roles(places_of(others, questions))
+            roles = [old if other is None else new for old, new, other in zip(roles, read, others, strict=True)]
+        return [
+            session
+            if isinstance(session, ServiceError)
+            else Answer(session[0], session[1], each and access_by(each, on_project=question.project_id is not None))
+            for session, each, question in zip(found, roles, questions, strict=True)
+        ]
+
+    async def _read_ahead(self, places: "list[Place | None]") -> "list[Roles | None] | None":
+        """While identity is asked whose the sessions are now, so that the two do not wait for each other.
+
+        Roles of those whose they were; whoever it was wrong about is read once more, and everybody if it failed.
+        """
+        try:
+            return await self._roles(places)
+        except ServiceError:
+            return None
+
+    async def _roles(self, places: "list[Place | None]") -> "list[Roles | None]":
+        """One for each place, in one statement, if there is any."""
+        asked = [place for place in places if place is not None]
+        found = iter(await roles_in_places(self._database, asked) if asked else ())
+        return [place and next(found) for place in places]
 
     async def _sessions(self, tokens: list[str], *, gathers: bool) -> dict[str, Session | ServiceError]:
         """Whose they are. Identity away is their error alone: users are asked about without it."""
@@ -121,6 +167,14 @@ def access_by(roles: Roles, *, on_project: bool) -> Access:
         ProjectRole[default_project_role] if default_project_role else ProjectRole.NONE,
         on_project=on_project,
     )
+
+
+def places_of(user_ids: Sequence[str | None], questions: Sequence[Question]) -> list[Place | None]:
+    """None for who is nobody, and where no place is asked about."""
+    return [
+        (user_id, organization_id, project_id) if user_id and (organization_id or project_id) else None
+        for user_id, (_, organization_id, project_id, _) in zip(user_ids, questions, strict=True)
+    ]
 
 
 def batch_failed(error: BaseException) -> ServiceError:
