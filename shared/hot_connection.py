@@ -1,12 +1,13 @@
 """A connection that reads with half of the work of psycopg's execute(): no cursor, no look at each value."""
 
 import asyncio
+import itertools
 from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
@@ -23,6 +24,7 @@ class HotConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._statements: dict[str, bytes] = {}
+        self._numbers = itertools.count()
         self._results: list[PGresult] = []
 
     async def read(self, statement: str, values: Sequence[str]) -> Rows:
@@ -30,15 +32,22 @@ class HotConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
         psycopg.Error as execute() raises it. Cancelled before its end it is ACTIVE: its pool closes it.
         """
-        name = self._statements.get(statement) or await self._prepare(statement)
-        self.pgconn.send_query_prepared(name, [value.encode() for value in values])
-        result = await self._answer()
+        try:
+            result = await self._execute(statement, values)
+        except InvalidSqlStatementName:  # psycopg's rollback() deallocates all there are, ours too
+            self._statements.clear()
+            result = await self._execute(statement, values)
         reader = Transformer(self)
         reader.set_pgresult(result)
         return reader.load_rows(0, result.ntuples, tuple)
 
+    async def _execute(self, statement: str, values: Sequence[str]) -> PGresult:
+        name = self._statements.get(statement) or await self._prepare(statement)
+        self.pgconn.send_query_prepared(name, [value.encode() for value in values])
+        return await self._answer()
+
     async def _prepare(self, statement: str) -> bytes:
-        name = b"hot_%d" % len(self._statements)
+        name = b"hot_%d" % next(self._numbers)
         self.pgconn.send_prepare(name, statement.encode())
         await self._answer()
         self._statements[statement] = name

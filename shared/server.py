@@ -33,8 +33,8 @@ OPTIONS = {
     "grpc.max_concurrent_streams": 100,
     # Or gRPC counts streams that are over but not yet put away, and resets a third of a burst (UNAVAILABLE).
     "grpc.http.overload_protection": 0,
-    "grpc.server.max_pending_requests": 200,
-    "grpc.server.max_pending_requests_hard_limit": 400,
+    "grpc.server.max_pending_requests": 400,
+    "grpc.server.max_pending_requests_hard_limit": 500,
     "grpc.http2.min_ping_interval_without_data_ms": 5_000,
 }
 MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once

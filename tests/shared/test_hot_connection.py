@@ -88,6 +88,19 @@ async def test_what_psycopg_executes_and_what_is_read_take_turns(hot: HotConnect
         assert await (await hot.execute("SELECT %s::int", [n])).fetchone() == (n,)
 
 
+async def test_statements_that_psycopg_deallocates_are_prepared_again(hot: HotConnection) -> None:
+    for n in range(3):
+        assert await hot.read("SELECT $1::int", [str(n)]) == [(n,)]
+        assert await hot.read("SELECT $1::int + 1", [str(n)]) == [(n + 1,)]
+        async with hot.transaction(force_rollback=True):
+            await hot.execute("SELECT %s::int", [n], prepare=True)
+        await hot.execute("BEGIN")
+        await hot.rollback()
+        assert await count_statements(hot) == 0
+    assert await hot.read("SELECT $1::int + 1", ["6"]) == [(7,)]
+    assert await hot.read("SELECT $1::int", ["7"]) == [(7,)]
+
+
 async def test_one_that_was_cancelled_is_active_and_disturbs_no_other(hot: HotConnection, databases: Databases) -> None:
     reading = asyncio.create_task(hot.read("SELECT pg_sleep(5)", []))
     await asyncio.sleep(0.1)

@@ -36,8 +36,8 @@ def test_the_servers_limits_are_those_that_were_decided() -> None:
     assert CommonSettings.model_fields["connection_age_seconds"].default == 60
     assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
     assert server.OPTIONS["grpc.max_concurrent_streams"] == 100
-    assert server.OPTIONS["grpc.server.max_pending_requests"] == 200
-    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 400
+    assert server.OPTIONS["grpc.server.max_pending_requests"] == 400
+    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 500
     assert server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
 
 
