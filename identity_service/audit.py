@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from identity_service.queries import audit_events
 from shared.caller import current_caller
-from shared.database import HotTx, Tx
+from shared.database import Tx
 from shared.origin import Origin
 
 
@@ -43,7 +43,7 @@ class Action(StrEnum):
 
 
 async def record(
-    tx: Tx | HotTx,
+    tx: Tx,
     origin: Origin,
     action: Action,
     user_id: UUID | None,

@@ -9,14 +9,13 @@ from identity_service.queries import sessions, users
 from identity_service.queries.sessions import BegunSession
 from identity_service.settings import Settings
 from shared.caller import Person
-from shared.database import HotTx, Row, Tx
+from shared.database import Row, Tx
 from shared.errors import ServiceError
 from shared.origin import Origin
 from shared.reasons import Reason
 
 
-async def begin_session(
-    tx: Tx | HotTx,
+def new_session(
     settings: Settings,
     origin: Origin,
     user_id: UUID,
@@ -24,14 +23,10 @@ async def begin_session(
     *,
     action: Action = Action.SESSION_CREATED,
     device_name: str = "",
-) -> tuple[str, BegunSession]:
-    """The token and the session, recorded and published; the user's row is locked by the caller.
-
-    Beyond SESSIONS_PER_USER the oldest end.
-    """
+) -> tuple[str, dict[str, object]]:
+    """The token, and the values of the statement that begins the session. Beyond SESSIONS_PER_USER the oldest end."""
     sid = tokens.make_sid()
-    row = await sessions.insert_session(
-        tx,
+    new = sessions.new_session(
         sid=sid,
         idle=settings.idle,
         absolute=settings.absolute,
@@ -40,7 +35,22 @@ async def begin_session(
         keep=settings.sessions_per_user,
         audit=audit.event(origin, action, user_id),
     )
-    return tokens.sign(sid, settings.secret_bytes[0]), row
+    return tokens.sign(sid, settings.secret_bytes[0]), new
+
+
+async def begin_session(
+    tx: Tx,
+    settings: Settings,
+    origin: Origin,
+    user_id: UUID,
+    amr: Sequence[str],
+    *,
+    action: Action = Action.SESSION_CREATED,
+    device_name: str = "",
+) -> tuple[str, BegunSession]:
+    """The token and the session, recorded and published; the user's row is locked by the caller."""
+    token, new = new_session(settings, origin, user_id, amr, action=action, device_name=device_name)
+    return token, await sessions.insert_session(tx, new=new)
 
 
 async def session_to_replace(tx: Tx, person: Person, checked: Row) -> Row:

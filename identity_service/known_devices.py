@@ -4,13 +4,13 @@ A device token opens nothing by itself. It is stored as SHA-256, as is the sourc
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from identity_service.queries import known_devices
 from shared import one_time
-from shared.database import HotTx, Tx
+from shared.database import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Device:
         """
         return next((each.hex() for each in self.hashes if each in known), None)
 
-    def token_for(self, known: Collection[bytes]) -> str:
-        """Its own token if it is a known one, else a new one."""
-        return self.token if self.token and self._token_hash in known else one_time.make_token()
+    def after_sign_in(self, known: Collection[bytes]) -> "Device":
+        """With its own token if it is a known one, else a new one."""
+        return self if self.token and self._token_hash in known else Device(self.source, one_time.make_token())
 
     # Each with its kind: otherwise who sends the text of a source as a token would pass for that source.
     @property
@@ -45,11 +45,8 @@ class Device:
         return hashlib.sha256(f"source\0{self.source}".encode()).digest()
 
 
-async def remember(tx: Tx | HotTx, user_id: UUID, device: Device, known: Sequence[bytes]) -> str:
+async def remember(tx: Tx, user_id: UUID, device: Device, known: Collection[bytes]) -> str:
     """Its token: the next sign-in with it, or from the same source, is one of a known device. The user is locked."""
-    token = device.token_for(known)
-    hashes = Device(device.source, token).hashes
-    await known_devices.upsert_known_devices(tx, user_id=user_id, hashes=hashes)
-    if not set(hashes) <= set(known):
-        await known_devices.delete_oldest_known_devices(tx, user_id=user_id)
-    return token
+    remembered = device.after_sign_in(known)
+    await known_devices.upsert_known_devices(tx, user_id=user_id, hashes=remembered.hashes)
+    return remembered.token

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from identity_service import to_proto
 from identity_service.queries import events
-from shared.database import HotTx, Row, Tx
+from shared.database import Row, Tx
 
 UserEvent: TypeAlias = Literal[
     "USER_CREATED", "USER_UPDATED", "USER_SUSPENDED", "USER_REACTIVATED", "USER_DELETED", "USER_UNDELETED"
@@ -29,5 +29,5 @@ async def user_changed(tx: Tx, type_: UserEvent, rows: Sequence[Row]) -> None:
     )
 
 
-async def sessions_changed(tx: Tx | HotTx, type_: SessionEvent, user_id: UUID, session_ids: Sequence[UUID]) -> None:
+async def sessions_changed(tx: Tx, type_: SessionEvent, user_id: UUID, session_ids: Sequence[UUID]) -> None:
     await events.insert_session_events(tx, type_=type_, user_id=user_id, session_ids=session_ids)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from identity_service.queries import login_throttle
 from identity_service.queries.login_throttle import Bucket, Taken
-from shared.database import Database, HotTx, Tx
+from shared.database import Database, Tx
 from shared.errors import ServiceError
 from shared.reasons import Reason
 
@@ -59,7 +59,7 @@ class Throttle:
                     await self.give_back(tx, *buckets)
             raise
 
-    async def give_back(self, tx: Tx | HotTx, *buckets: Bucket) -> None:
+    async def give_back(self, tx: Tx, *buckets: Bucket) -> None:
         """What turned out to be no guess does not count. Last in its transaction: others wait for these rows."""
         await login_throttle.update_tries_back(tx, buckets=buckets)
 

@@ -14,12 +14,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from shared.errors import ServiceError
-from shared.hot_connection import HotConnection
+from shared.hot_connection import HotConnection, Rows, Statement
 from shared.reasons import Reason
 from shared.worker_metrics import DATABASE_WAIT_SECONDS
 
 Tx: TypeAlias = AsyncConnection
-HotTx: TypeAlias = HotConnection
 Row: TypeAlias = sqlalchemy.Row[*tuple[Any, ...]]
 ConstraintErrors: TypeAlias = Mapping[str, Reason]
 
@@ -159,7 +158,7 @@ class Database:
         except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
             raise self._expected(error) from error
 
-    async def hot_read(self, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    async def hot_read(self, statement: str, values: Sequence[str]) -> Rows:
         """One prepared statement of the hot path in autocommit, in PostgreSQL's words; all values as text."""
         for others in reversed(range(self._hot.max_size + 1)):
             begin = time.perf_counter()
@@ -178,37 +177,23 @@ class Database:
                     raise expected from error
         raise AssertionError("unreachable")
 
-    async def hot_write(self, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        """One prepared statement that commits by itself, without SQLAlchemy's share of the time; its rows."""
+    async def hot_write(self, *statements: Statement) -> list[Rows]:
+        """Prepared statements sent at once, one transaction: the rows of each. As of `HotConnection`.
+
+        What writes is not tried twice, so it gets a connection that the server has not closed while it was idle.
+        """
         try:
-            async with self._hot_connection() as connection:
-                cursor = await connection.execute(statement, values, prepare=True)
-                return await cursor.fetchall()
+            for others in reversed(range(self._hot.max_size + 1)):
+                begin = time.perf_counter()
+                async with self._hot.connection() as connection:
+                    HOT_WAIT.observe(time.perf_counter() - begin)
+                    if others and _has_something_to_read(connection):
+                        await connection.close()
+                    else:
+                        return await connection.write(*statements)
         except (psycopg.Error, PoolTimeout) as error:
             raise self._expected(error) from error
-
-    @asynccontextmanager
-    async def hot_transaction(self) -> AsyncIterator[HotTx]:
-        """As `transaction`, for queries that `send` or `fetch`: prepared statements without SQLAlchemy's share."""
-        try:
-            async with self._hot_connection() as connection:
-                await connection.execute("BEGIN")  # the pool's own block commits, or rolls back
-                yield connection
-        except (psycopg.Error, PoolTimeout) as error:
-            raise self._expected(error) from error
-
-    @asynccontextmanager
-    async def _hot_connection(self) -> AsyncIterator[HotTx]:
-        """One that the server has not closed while it was idle: what writes is not tried twice."""
-        for others in reversed(range(self._hot.max_size + 1)):
-            begin = time.perf_counter()
-            async with self._hot.connection() as connection:
-                HOT_WAIT.observe(time.perf_counter() - begin)
-                if others and _has_something_to_read(connection):
-                    await connection.close()
-                    continue
-                yield connection
-                return
+        raise AssertionError("unreachable")
 
     def _expected(self, error: Exception) -> Exception:
         """What the caller is told; an error nobody expected stays what it is."""
@@ -237,20 +222,14 @@ async def take_longer(tx: Tx, seconds: int) -> None:
         await tx.execute(sqlalchemy.text(longer))
 
 
-async def send(tx: Tx | HotTx, statement: str, values: Mapping[str, object]) -> None:
+async def send(tx: Tx, statement: str, values: Mapping[str, object]) -> None:
     """A statement in psycopg's words."""
-    if isinstance(tx, AsyncConnection):
-        await tx.exec_driver_sql(statement, dict(values))
-    else:
-        await tx.execute(statement, values, prepare=True)
+    await tx.exec_driver_sql(statement, dict(values))
 
 
-async def fetch(tx: Tx | HotTx, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+async def fetch(tx: Tx, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """The rows of a statement in psycopg's words."""
-    if isinstance(tx, AsyncConnection):
-        return [tuple(row) for row in await tx.exec_driver_sql(statement, dict(values))]
-    cursor = await tx.execute(statement, values, prepare=True)
-    return await cursor.fetchall()
+    return [tuple(row) for row in await tx.exec_driver_sql(statement, dict(values))]
 
 
 async def one(tx: Tx, statement: sqlalchemy.Executable) -> Row:
@@ -277,14 +256,14 @@ async def is_in_future(tx: Tx, moment: datetime) -> bool:
     return bool((await tx.execute(sqlalchemy.select(asked > sqlalchemy.func.now()))).scalar_one())
 
 
-def _has_something_to_read(connection: HotTx) -> bool:
+def _has_something_to_read(connection: HotConnection) -> bool:
     """An idle connection has nothing to say but that it is being closed."""
     readable = select.poll()
     readable.register(connection.fileno(), select.POLLIN)
     return bool(readable.poll(0))
 
 
-async def _limit_hot_transactions(connection: HotTx) -> None:
+async def _limit_hot_transactions(connection: HotConnection) -> None:
     await connection.execute(TRANSACTION_TIMEOUT)
 
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from identity_service import audit, session_cookie, sign_in_limits, to_proto
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session
+from identity_service.begin_session import begin_session, new_session
 from identity_service.known_devices import Device, remember
 from identity_service.parts import Handlers
-from identity_service.queries import challenges, one_time_tokens, sign_ins, users
+from identity_service.queries import audit_events, challenges, one_time_tokens, sign_ins, users
+from identity_service.queries.login_throttle import Bucket
+from identity_service.queries.sign_ins import Account
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
 from protos.identity.v1 import sessions_pb2 as pb
 from shared import one_time
 from shared.call import Context
-from shared.database import HotTx, Tx
+from shared.database import Row
 from shared.errors import ServiceError
 from shared.fields import Fields, email_key, reading
 from shared.origin import Origin
@@ -60,24 +61,14 @@ class SignIn(Handlers):
             if matches and stored is not None and self.parts.passwords.needs_rehash(stored):
                 new_hash = await self.parts.passwords.hash(password)
         if account is None or not matches or account.state != "ACTIVE":
-            async with self.parts.database.hot_transaction() as tx:
-                await audit.record(tx, origin, Action.SIGN_IN_FAILED, account.user_id if account else None)
+            failure = audit.event(origin, Action.SIGN_IN_FAILED, account.user_id if account else None)
+            await audit_events.insert_audit_event_alone(self.parts.database, new=failure)
             raise ServiceError(Reason.SIGN_IN_FAILED)
-        user_id = account.user_id
-        async with self.parts.database.hot_transaction() as tx:
-            current = await sign_ins.lock_account(tx, user_id=user_id)
-            if current is None or current.state != "ACTIVE":
-                raise ServiceError(Reason.SIGN_IN_FAILED)
-            if current.password_hash != account.password_hash:  # changed while we verified the old one
-                raise ServiceError(Reason.CONFLICT)
-            if new_hash is not None:
-                await users.update_password_hash(tx, user_id=user_id, password_hash=new_hash)
-            if current.has_second_factor:
-                response = await self._challenge(tx, user_id, device_name)
-            else:
-                response = await self._begin(tx, origin, user_id, ["pwd"], device, device_name, known)
-            await self.parts.throttle.give_back(tx, *tries)
-        return response
+        if new_hash is not None:
+            account = await self._rehashed(account, new_hash)
+        if account.has_second_factor:
+            return await self._challenge(account, device_name, tries)
+        return await self._begin_at_once(account, origin, device.after_sign_in(known), device_name, tries)
 
     async def _with_code(self, request: pb.CreateSessionRequest, origin: Origin) -> pb.CreateSessionResponse:
         with reading() as read:
@@ -114,39 +105,55 @@ class SignIn(Handlers):
                 if kind == "recovery":
                     await audit.record(tx, origin, Action.RECOVERY_CODE_USED, user_id)
                 device_name = device_name or challenge.device_name
-                response = await self._begin(tx, origin, user_id, BOTH_FACTORS, device, device_name, challenge.known)
+                token, row = await begin_session(
+                    tx, self.parts.settings, origin, user_id, BOTH_FACTORS, device_name=device_name
+                )
+                device_token = await remember(tx, user_id, device, challenge.known)
                 await self.parts.throttle.give_back(tx, tries)
         if kind is None:
             raise ServiceError(Reason.CODE_WRONG)
-        return response
+        return pb.CreateSessionResponse(token=token, session=to_proto.session(row), device_token=device_token)
 
-    async def _challenge(self, tx: HotTx, user_id: UUID, device_name: str) -> pb.CreateSessionResponse:
+    async def _rehashed(self, account: Account, new_hash: str) -> Account:
+        async with self.parts.database.transaction() as tx:
+            await users.update_password_hash(tx, user_id=account.user_id, old=account.password_hash, new=new_hash)
+        return account._replace(password_hash=new_hash)
+
+    async def _challenge(self, account: Account, device_name: str, tries: Sequence[Bucket]) -> pb.CreateSessionResponse:
         token = one_time.make_token()
-        expire_time = await one_time_tokens.insert_one_time_token(
-            tx,
-            token_id=uuid7(),
-            purpose=challenges.PURPOSE,
-            lifetime=CHALLENGE_LIFETIME,
-            token_hash=one_time.hash_of(token),
-            user_id=user_id,
-            display_name=device_name,
-        )
+        async with self.parts.database.transaction() as tx:
+            refuse_if_changed(account, await users.lock_user(tx, user_id=account.user_id))
+            expire_time = await one_time_tokens.insert_one_time_token(
+                tx,
+                token_id=uuid7(),
+                purpose=challenges.PURPOSE,
+                lifetime=CHALLENGE_LIFETIME,
+                token_hash=one_time.hash_of(token),
+                user_id=account.user_id,
+                display_name=device_name,
+            )
+            await self.parts.throttle.give_back(tx, *tries)
         challenge = pb.SecondFactorChallenge(challenge_token=token, expire_time=timestamp(expire_time))
         return pb.CreateSessionResponse(challenge=challenge)
 
-    async def _begin(
-        self,
-        tx: Tx | HotTx,
-        origin: Origin,
-        user_id: UUID,
-        amr: Sequence[str],
-        device: Device,
-        device_name: str,
-        known: Sequence[bytes],
+    async def _begin_at_once(
+        self, account: Account, origin: Origin, device: Device, device_name: str, tries: Sequence[Bucket]
     ) -> pb.CreateSessionResponse:
-        token, row = await begin_session(tx, self.parts.settings, origin, user_id, amr, device_name=device_name)
-        device_token = await remember(tx, user_id, device, known)
-        return pb.CreateSessionResponse(token=token, session=to_proto.session(row), device_token=device_token)
+        token, new = new_session(self.parts.settings, origin, account.user_id, ["pwd"], device_name=device_name)
+        current, row = await sign_ins.lock_account_and_insert_session(
+            self.parts.database, account=account, new=new, hashes=device.hashes, tries=tries
+        )
+        refuse_if_changed(account, current)
+        assert row is not None
+        return pb.CreateSessionResponse(token=token, session=to_proto.session(row), device_token=device.token)
+
+
+def refuse_if_changed(account: Account, current: Account | Row | None) -> None:
+    """While its password was verified."""
+    if current is None or current.state != "ACTIVE":
+        raise ServiceError(Reason.SIGN_IN_FAILED)
+    if (current.password_hash, current.has_second_factor) != (account.password_hash, account.has_second_factor):
+        raise ServiceError(Reason.CONFLICT)
 
 
 def read_device(read: Fields, request: pb.CreateSessionRequest, origin: Origin) -> tuple[Device, str]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, insert
 
 from identity_service.tables import audit_events
 from shared.audit_trail import newest_first
-from shared.database import HotTx, Row, Tx, many_by_filter, send
+from shared.database import Database, Row, Tx, many_by_filter, send
 
 INSERT = """
 INSERT INTO audit_events
@@ -17,9 +17,14 @@ VALUES (%(audit_event_id)s, %(action)s, %(user_id)s, %(actor_user_id)s, %(actor_
         %(user_agent)s, %(request_id)s, %(details)s)"""
 
 
-async def insert_audit_event(tx: Tx | HotTx, *, new: Mapping[str, object]) -> None:
+async def insert_audit_event(tx: Tx, *, new: Mapping[str, object]) -> None:
     """With all columns but create_time."""
     await send(tx, INSERT, {**new, "details": Jsonb(new["details"])})
+
+
+async def insert_audit_event_alone(database: Database, *, new: Mapping[str, object]) -> None:
+    """As `insert_audit_event`, in a transaction of its own."""
+    await database.hot_write((INSERT, {**new, "details": Jsonb(new["details"])}))
 
 
 async def insert_audit_events(tx: Tx, *, new: Sequence[Mapping[str, object]]) -> None:

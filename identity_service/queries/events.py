@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from identity_service.tables import events, users
-from shared.database import HotTx, Row, Tx, many, send
+from shared.database import Row, Tx, many, send
 
 INSERT_OF_SESSIONS = """
 INSERT INTO events (type, user_id, session_id)
@@ -21,7 +21,7 @@ async def insert_events(tx: Tx, *, new: Sequence[Mapping[str, object]]) -> None:
         await tx.execute(insert(events), list(new))
 
 
-async def insert_session_events(tx: Tx | HotTx, *, type_: str, user_id: UUID, session_ids: Sequence[UUID]) -> None:
+async def insert_session_events(tx: Tx, *, type_: str, user_id: UUID, session_ids: Sequence[UUID]) -> None:
     """One for each session, in their order; none is fine."""
     if session_ids:
         await send(tx, INSERT_OF_SESSIONS, {"type": type_, "user_id": user_id, "session_ids": list(session_ids)})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from shared.database import HotTx, Tx, fetch, send
+from shared.database import Tx, fetch, send
 
 ASKED = """
 asked AS (
@@ -31,10 +31,12 @@ taken AS (
 WAIT = f"WITH {ASKED}, {WAITING} SELECT seconds FROM waiting"  # noqa: S608 - parts of our own
 TAKE = f"WITH {ASKED}, {WAITING}, {TAKEN} SELECT seconds, ARRAY(SELECT key FROM taken) FROM waiting"  # noqa: S608
 
-GIVE_BACK = f"""
-WITH {ASKED},
+GIVEN = """
 given AS (
-  SELECT t.key, step FROM asked JOIN login_throttle t ON t.key = asked.key ORDER BY t.key FOR UPDATE OF t)
+  SELECT t.key, step FROM asked JOIN login_throttle t ON t.key = asked.key ORDER BY t.key FOR UPDATE OF t)"""
+
+GIVE_BACK = f"""
+WITH {ASKED},{GIVEN}
 UPDATE login_throttle t SET allowed_at = t.allowed_at - step FROM given WHERE t.key = given.key"""  # noqa: S608
 
 
@@ -73,7 +75,7 @@ async def insert_tries(tx: Tx, *, buckets: Sequence[Bucket]) -> Taken:
     return Taken(*row)
 
 
-async def update_tries_back(tx: Tx | HotTx, *, buckets: Sequence[Bucket]) -> None:
+async def update_tries_back(tx: Tx, *, buckets: Sequence[Bucket]) -> None:
     """A try comes back to each; what time has given back already is not counted twice."""
     await send(tx, GIVE_BACK, arrays(buckets))
 

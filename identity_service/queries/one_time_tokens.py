@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 
 from identity_service.tables import one_time_tokens, users
-from shared.database import HotTx, Row, Tx, fetch, first, many
+from shared.database import Row, Tx, fetch, first, many
 
 INSERT = """
 INSERT INTO one_time_tokens
@@ -18,7 +18,7 @@ RETURNING expire_time"""
 
 
 async def insert_one_time_token(
-    tx: Tx | HotTx,
+    tx: Tx,
     *,
     token_id: UUID,
     purpose: str,

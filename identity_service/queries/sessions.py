@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Interval, any_, bindparam, delete, func, select, tuple_, update
 
 from identity_service.tables import sessions, users
-from shared.database import HotTx, Row, Tx, fetch, first, many
+from shared.database import Row, Tx, fetch, first, many
 
 SHOWN = (
     sessions.c.session_id,
@@ -28,11 +28,11 @@ def valid() -> ColumnElement[bool]:
     return (sessions.c.expire > func.now()) & (sessions.c.absolute_expires_at > func.now())
 
 
-# Whole seconds: Express compares these; with fractions the two sides would differ by up to one. It computes the next
-# `expire` from originalMaxAge, a number of milliseconds. `ended` does not see `begun`, which is the newest whatever its
-# time says: the sign-in may have waited for one that came after it.
-BEGIN = """
-WITH begun AS (
+# For `person (user_id)`, who is locked. Whole seconds: Express compares these; with fractions the two sides would
+# differ by up to one. It computes the next `expire` from originalMaxAge, a number of milliseconds. `ended` does not
+# see `begun`, which is the newest whatever its time says: the sign-in may have waited for one that came after it.
+BEGUN = """
+begun AS (
   INSERT INTO session (sid, sess, expire, absolute_expires_at, ip, user_agent, amr, device_name)
   SELECT %(sid)s,
          jsonb_build_object(
@@ -41,34 +41,36 @@ WITH begun AS (
               'expires', to_char(expire AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
               'httpOnly', true,
               'path', '/'),
-           'userId', %(user_id)s::uuid),
+           'userId', person.user_id),
          expire,
          date_trunc('second', now() + %(absolute)s::interval),
          %(ip)s::inet, %(user_agent)s, %(amr)s::text[], %(device_name)s
-    FROM date_trunc('second', now() + %(idle)s::interval) AS expire
+    FROM person, date_trunc('second', now() + %(idle)s::interval) AS expire
   RETURNING *),
 ended AS (
   DELETE FROM session
    WHERE sid IN (
          SELECT sid
            FROM session
-          WHERE user_id = %(user_id)s::uuid::text AND expire > now() AND absolute_expires_at > now()
+          WHERE user_id = (SELECT user_id::text FROM person) AND expire > now() AND absolute_expires_at > now()
           ORDER BY created_at DESC, session_id DESC
-         OFFSET %(keep)s - 1)
+         OFFSET %(keep)s::int - 1)
   RETURNING session_id),
 told AS (
   INSERT INTO events (type, user_id, session_id)
-  SELECT 'SESSION_CREATED', %(user_id)s::uuid, session_id FROM begun
+  SELECT 'SESSION_CREATED', person.user_id, session_id FROM person, begun
    UNION ALL
-  SELECT 'SESSION_ENDED', %(user_id)s::uuid, session_id FROM ended),
+  SELECT 'SESSION_ENDED', person.user_id, session_id FROM person, ended),
 recorded AS (
   INSERT INTO audit_events (audit_event_id, action, user_id, actor_user_id, actor_service, session_id, ip, user_agent,
                             request_id, details)
-  SELECT %(audit_event_id)s::uuid, %(action)s, %(user_id)s::uuid, %(actor_user_id)s::uuid, %(actor_service)s,
+  SELECT %(audit_event_id)s::uuid, %(action)s, person.user_id, %(actor_user_id)s::uuid, %(actor_service)s,
          session_id, ip, user_agent, %(request_id)s, jsonb_build_object('amr', amr)
-    FROM begun)
+    FROM person, begun)"""
+BEGUN_SESSION = """
 SELECT session_id, user_id, created_at, expire, last_seen_at, auth_time, host(ip), user_agent, amr, device_name
   FROM begun"""
+BEGIN = f"WITH person AS (SELECT %(user_id)s::uuid AS user_id),{BEGUN}{BEGUN_SESSION}"
 
 
 class BegunSession(NamedTuple):
@@ -86,8 +88,7 @@ class BegunSession(NamedTuple):
     device_name: str | None
 
 
-async def insert_session(
-    tx: Tx | HotTx,
+def new_session(
     *,
     sid: str,
     idle: timedelta,
@@ -96,12 +97,9 @@ async def insert_session(
     device_name: str,
     keep: int,
     audit: Mapping[str, object],
-) -> BegunSession:
-    """Of the user whom the audit event is about, who is locked; their oldest end beyond the `keep` newest.
-
-    With the events of all that.
-    """
-    values = {
+) -> dict[str, object]:
+    """The values of BEGIN: for the user whom the audit event is about. Their oldest end beyond the `keep` newest."""
+    return {
         **audit,
         "sid": sid,
         "idle": idle,
@@ -110,7 +108,11 @@ async def insert_session(
         "device_name": device_name,
         "keep": keep,
     }
-    [row] = await fetch(tx, BEGIN, values)
+
+
+async def insert_session(tx: Tx, *, new: Mapping[str, object]) -> BegunSession:
+    """A `new_session` of a user who is locked, with the events of all that ends and begins."""
+    [row] = await fetch(tx, BEGIN, new)
     return BegunSession(*row)
 
 

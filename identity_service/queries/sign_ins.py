@@ -1,11 +1,16 @@
-"""SQL of signing in with a password: one statement before it is checked, the same for everybody, and one after it."""
+"""SQL of signing in with a password: what is asked before it is checked, the same for everybody, and after it.
 
-from collections.abc import Sequence
+Each is one round trip: beside many sign-ins everybody else waits for the turns of the event loop that these take.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from identity_service.queries.login_throttle import TAKEN, WAITING, Bucket, Taken, arrays
-from shared.database import Database, HotTx, fetch
+from identity_service.queries.known_devices import REMEMBERED
+from identity_service.queries.login_throttle import ASKED, GIVEN, TAKEN, WAITING, Bucket, Taken, arrays
+from identity_service.queries.sessions import BEGUN, BEGUN_SESSION, BegunSession
+from shared.database import Database
 
 # The tries are those of the first of the device's hashes that is known, which has the place 1 or 2; else those of a
 # stranger, which have 0.
@@ -31,6 +36,20 @@ SELECT place, seconds, ARRAY(SELECT key FROM taken), user_id, state, password_ha
   FROM device CROSS JOIN waiting LEFT JOIN account ON true"""  # noqa: S608 - parts of our own
 
 LOCK = "SELECT user_id, state, password_hash, has_second_factor FROM users WHERE user_id = %(user_id)s FOR UPDATE"
+
+# Right after LOCK, in its transaction: what it saw still holds, and this sees it too.
+SIGN_IN = f"""
+WITH person AS (
+  SELECT user_id
+    FROM users
+   WHERE user_id = %(user_id)s AND state = 'ACTIVE' AND password_hash = %(password_hash)s AND NOT has_second_factor),
+{BEGUN},
+{REMEMBERED},
+{ASKED},
+{GIVEN},
+given_back AS (
+  UPDATE login_throttle t SET allowed_at = t.allowed_at - step FROM person, given WHERE t.key = given.key)
+{BEGUN_SESSION}"""  # noqa: S608 - parts of our own
 
 
 class Account(NamedTuple):
@@ -60,14 +79,25 @@ async def get_account_and_insert_tries(
         "places": [place for place, _ in places],
         **arrays([bucket for _, bucket in places]),
     }
-    [row] = await database.hot_write(TAKE, values)
+    [[row]] = await database.hot_write((TAKE, values))
     place, wait, keys, user_id, *account, known = row
     return Asked(
         Account(user_id, *account) if user_id is not None else None, known or [], tries[place], Taken(wait, keys)
     )
 
 
-async def lock_account(tx: HotTx, *, user_id: UUID) -> Account | None:
-    """Also a deleted one. Until the transaction ends nobody changes or deletes them, or signs in as them."""
-    rows = await fetch(tx, LOCK, {"user_id": user_id})
-    return Account(*rows[0]) if rows else None
+async def lock_account_and_insert_session(
+    database: Database,
+    *,
+    account: Account,
+    new: Mapping[str, object],
+    hashes: Sequence[bytes],
+    tries: Sequence[Bucket],
+) -> tuple[Account | None, BegunSession | None]:
+    """The account as it is now, and if a session may begin with no more than that password, the session.
+
+    The device is then remembered by its hashes, and the tries come back.
+    """
+    values = {**new, "password_hash": account.password_hash, "hashes": list(hashes), **arrays(tries)}
+    accounts, begun = await database.hot_write((LOCK, values), (SIGN_IN, values))
+    return Account(*accounts[0]) if accounts else None, BegunSession(*begun[0]) if begun else None

@@ -9,13 +9,11 @@ from sqlalchemy import ColumnElement, Interval, Update, bindparam, case, func, i
 
 from identity_service.tables import users
 from shared import filters
-from shared.database import HotTx, Row, Tx, first, many, many_by_filter, one, send
+from shared.database import Row, Tx, first, many, many_by_filter, one
 from shared.fields import email_key
 from shared.filters import Field
 
 NOT_DELETED = users.c.state != "DELETED"
-
-UPDATE_HASH = "UPDATE users SET password_hash = %(password_hash)s WHERE user_id = %(user_id)s"
 
 
 def comparable(email: str) -> str:
@@ -109,6 +107,7 @@ async def update_user_undeleted(tx: Tx, *, user_id: UUID) -> Row | None:
     return await first(tx, statement.values(state=state, delete_time=None, purge_time=None).returning(users))
 
 
-async def update_password_hash(tx: Tx | HotTx, *, user_id: UUID, password_hash: str) -> None:
-    """The same password with other parameters: nothing a reader of the user could see has changed."""
-    await send(tx, UPDATE_HASH, {"user_id": user_id, "password_hash": password_hash})
+async def update_password_hash(tx: Tx, *, user_id: UUID, old: str | None, new: str) -> None:
+    """The same password with other parameters, unless it was changed: nothing a reader of the user could see."""
+    same = update(users).where(users.c.user_id == user_id, users.c.password_hash == old)
+    await tx.execute(same.values(password_hash=new))

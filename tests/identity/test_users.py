@@ -234,8 +234,12 @@ async def test_batches_are_for_services(users: UserServiceStub, people: People) 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [("state = 'SUSPENDED'", b"SIGN_IN_FAILED"), ("password_hash = 'another'", b"CONFLICT")],
-    ids=["suspended", "with another password"],
+    [
+        ("state = 'SUSPENDED'", b"SIGN_IN_FAILED"),
+        ("password_hash = 'another'", b"CONFLICT"),
+        ("has_second_factor = true", b"CONFLICT"),
+    ],
+    ids=["suspended", "with another password", "with a second factor"],
 )
 async def test_a_sign_in_sees_what_has_become_of_the_user_while_the_password_was_checked(
     users: UserServiceStub, sessions: SessionServiceStub, rows: Rows, change: str, reason: bytes
@@ -248,3 +252,5 @@ async def test_a_sign_in_sees_what_has_become_of_the_user_while_the_password_was
         await asyncio.wait({signing_in}, timeout=0.15)
         assert not signing_in.done()
     assert reason in await signing_in
+    for left in ("session WHERE user_id = %s", "known_devices WHERE user_id = %s::uuid"):
+        assert not await (await rows.execute(f"SELECT FROM {left}", (user.user_id,))).fetchall()

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from shared.database import HOT_SETTINGS, SESSION_SETTINGS, Database, fetch, send
 from shared.errors import ServiceError
+from shared.hot_connection import Statement
 from shared.reasons import Reason
 from tenantry.testing.databases import Databases
 
@@ -58,38 +59,45 @@ async def test_a_block_commits_when_it_ends_and_rolls_back_when_it_raises(databa
     assert methods == ["kept"]
 
 
-async def test_hot_writes_commit_and_a_hot_block_does_as_others_do(database: Database) -> None:
-    insert = """INSERT INTO request_results (caller, method, request_id, fingerprint)
-                VALUES ('c', %(method)s, gen_random_uuid(), '') RETURNING method"""
-    assert await database.hot_write(insert, {"method": "alone"}) == [("alone",)]
-    async with database.hot_transaction() as tx:
-        await send(tx, insert, {"method": "kept"})
-        assert await fetch(tx, "SELECT method FROM request_results ORDER BY 1", {}) == [("alone",), ("kept",)]
-    with suppress(RuntimeError):
-        async with database.hot_transaction() as tx:
-            await send(tx, insert, {"method": "lost"})
-            raise RuntimeError
+INSERT = """INSERT INTO request_results (caller, method, request_id, fingerprint)
+            VALUES ('c', %(method)s, gen_random_uuid(), '') RETURNING method"""
+LOCK: Statement = ("SELECT pg_advisory_xact_lock(1)", {})
+NAP: Statement = ("SELECT pg_sleep(0.001)", {})
+METHODS: Statement = ("SELECT method FROM request_results ORDER BY 1", {})
+
+
+async def test_hot_writes_commit_together_or_not_at_all(database: Database) -> None:
+    assert await database.hot_write((INSERT, {"method": "alone"})) == [[("alone",)]]
+    together = await database.hot_write((INSERT, {"method": "kept"}), METHODS)
+    assert together == [[("kept",)], [("alone",), ("kept",)]]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await database.hot_write((INSERT, {"method": "lost"}), ("SELECT 1 / 0", {}), METHODS)
+    assert await database.hot_write(METHODS) == [[("alone",), ("kept",)]]
     async with database.transaction() as slower:
-        await send(slower, insert, {"method": "slower"})
-        found = await fetch(slower, "SELECT method FROM request_results ORDER BY 1", {})
-    assert found == [("alone",), ("kept",), ("slower",)]
+        await send(slower, INSERT, {"method": "slower"})
+        assert await fetch(slower, *METHODS) == [("alone",), ("kept",), ("slower",)]
 
 
-async def test_a_hot_block_that_is_cancelled_leaves_no_lock_behind(database: Database) -> None:
+async def test_a_statement_sees_what_was_committed_while_the_one_before_it_waited_for_a_lock(
+    database: Database,
+) -> None:
+    """A sign-in counts on it: it locks the account, then counts its sessions."""
+    async with database.transaction() as first:
+        await first.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        second = asyncio.create_task(database.hot_write(LOCK, METHODS))
+        await asyncio.sleep(0.1)
+        assert not second.done()
+        await send(first, INSERT, {"method": "meanwhile"})
+    assert (await second)[1] == [("meanwhile",)]
 
-    async def hold() -> None:
-        async with database.hot_transaction() as tx:
-            await fetch(tx, "SELECT pg_advisory_xact_lock(1)", {})
-            await send(tx, "SELECT pg_sleep(0.001)", {})
-            await fetch(tx, "SELECT pg_sleep(0.001)", {})
-            await send(tx, "SELECT pg_sleep(0.001)", {})
 
+async def test_hot_writes_that_are_cancelled_leave_no_lock_behind(database: Database) -> None:
     for number in range(40):
-        held = asyncio.create_task(hold())
+        held = asyncio.create_task(database.hot_write(LOCK, NAP, NAP, NAP))
         await asyncio.sleep(number * 0.00015)
         held.cancel()
         await asyncio.wait({held})
-        await hold()  # or CONFLICT after half a second
+        await database.hot_write(LOCK)  # or CONFLICT after half a second
 
 
 @pytest.mark.parametrize("state", ERRORS)
@@ -104,8 +112,7 @@ async def test_an_expected_error_becomes_its_reason(database: Database, state: s
         await database.hot_read(raising, ())
     assert caught.value.reason is ERRORS[state]
     with pytest.raises(ServiceError) as caught:
-        async with database.hot_transaction() as tx:
-            await send(tx, raising, {})
+        await database.hot_write((raising, {}))
     assert caught.value.reason is ERRORS[state]
 
 
@@ -162,7 +169,7 @@ async def test_a_connection_that_was_ended_is_replaced_without_anybody_noticing(
     async with await psycopg.AsyncConnection.connect(databases.postgres.url(), autocommit=True) as admin:
         ended = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'test'"
         await admin.execute(ended)
-    assert await database.hot_write("SELECT 2", {}) == [(2,)]
+    assert await database.hot_write(("SELECT 2", {})) == [[(2,)]]
     async with database.transaction() as tx:
         assert (await tx.execute(text("SELECT 3"))).scalar_one() == 3
 

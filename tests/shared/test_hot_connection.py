@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
+from psycopg.types.json import Jsonb
 
 from shared.hot_connection import HotConnection
 from tenantry.testing.databases import Databases
@@ -52,6 +54,45 @@ async def test_a_statement_is_prepared_once_and_each_under_its_own_name(hot: Hot
     assert await hot.read("SELECT $1::int + 1", ["1"]) == [(2,)]
     assert await hot.read("SELECT $1::int", ["4"]) == [(4,)]
     assert await count_statements(hot) == 2
+
+
+async def test_what_is_written_may_be_of_any_type_that_psycopg_knows(hot: HotConnection) -> None:
+    values = {
+        "text": "it's %",
+        "nothing": None,
+        "number": 300,
+        "key": UUID(int=1),
+        "bytes": b"\0\\'\"",
+        "many": [b"a", b'{",\\'],
+        "none": list[bytes](),
+        "step": timedelta(days=1, seconds=2.5),
+        "json": Jsonb({"a": ["\N{SNOWMAN}"]}),
+        "unused": object(),
+    }
+    casts = {"text": "text", "nothing": "text", "number": "int", "key": "uuid", "bytes": "bytea", "many": "bytea[]",
+             "none": "bytea[]", "step": "interval", "json": "jsonb"}  # fmt: skip
+    statement = f"SELECT {', '.join(f'%({name})s::{cast}' for name, cast in casts.items())}"
+    expected = tuple(values[name] if name != "json" else {"a": ["\N{SNOWMAN}"]} for name in casts)
+    assert await hot.write((statement, values)) == [[expected]]
+
+
+async def test_a_name_that_is_used_twice_is_one_value_and_statements_are_answered_in_their_order(
+    hot: HotConnection,
+) -> None:
+    twice = "SELECT %(a)s::int + %(b)s::int, %(a)s::int"
+    none, command = "SELECT 1 WHERE %(a)s::int = 7", "SET application_name = 'x'"
+    answers = await hot.write((twice, {"a": 1, "b": 2}), (none, {"a": 1}), (command, {}), (twice, {"b": 3, "a": 4}))
+    assert answers == [[(3, 1)], [], [], [(7, 4)]]
+
+
+async def test_statements_written_together_are_one_transaction(hot: HotConnection) -> None:
+    await hot.write(("CREATE TEMPORARY TABLE kept (n int PRIMARY KEY)", {}))
+    insert = "INSERT INTO kept VALUES (%(n)s)"
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await hot.write((insert, {"n": 1}), (insert, {"n": 1}), (insert, {"n": 2}))
+    assert hot.info.transaction_status == TransactionStatus.IDLE
+    await hot.write((insert, {"n": 1}), (insert, {"n": 3}))
+    assert await hot.read("SELECT n FROM kept ORDER BY n", []) == [(1,), (3,)]
 
 
 async def test_a_statement_that_failed_spoils_nothing(hot: HotConnection) -> None:
