@@ -11,7 +11,6 @@ MEBI = 2**20
 def of_kinds(result: dict[str, Any]) -> str:
     """The benchmark of all kinds; milliseconds, and microseconds of processor time per call."""
     kinds = result["kinds"]
-    floor = kinds.get("floor") or {how: {} for how in ("saturated", "alone")}
     head = (
         f"{result['memberships']:,} memberships, {result['workers']} worker{'s' * (result['workers'] > 1)} of each"
         f" service; medians of {result['rounds']} alternating rounds of {result['seconds']:g} s; {result['machine']};"
@@ -21,13 +20,14 @@ def of_kinds(result: dict[str, Any]) -> str:
     for each in kinds.values():
         many, alone, most = each["saturated"], each["alone"], str(each["in_flight"])
         rate, cost = many["rate"], cpu(many)
+        of_floor = {how: each[how].get("of_floor", {}) for how in ("saturated", "alone")}
         spread = f"{many['slowest']:,.0f}-{many['fastest']:,.0f}"
         checks = number(rate * each["checks"]) if each["checks"] > 1 else ""
-        rates.append([each["label"], most, number(rate), spread, ratio(rate, floor["saturated"].get("rate")), checks])
+        rates.append([each["label"], most, number(rate), spread, ratio(of_floor["saturated"].get("rate")), checks])
         parts = [many.get(f"cpu {name}") for name in ("tenancy", "identity", "postgres")]
-        costs.append([each["label"], *map(micro, parts), micro(cost), ratio(cost, cpu(floor["saturated"]))])
+        costs.append([each["label"], *map(micro, parts), micro(cost), ratio(of_floor["saturated"].get("cpu"))])
         costs[-1].append(micro(many["cpu load"]))
-        times.append([each["label"], *latencies(alone), ratio(alone["p50"], floor["alone"].get("p50"))])
+        times.append([each["label"], *latencies(alone), ratio(of_floor["alone"].get("p50"))])
         times[-1] += [most, *latencies(many)]
     tables = [
         head,
@@ -45,18 +45,18 @@ def of_kinds(result: dict[str, Any]) -> str:
 
 def at_a_share(kinds: dict[str, Any]) -> str:
     rows = [
-        [each["label"], number(each["open"]["rate"]), *latencies(each["open"])]
+        [each["label"], number(each["open"]["rate"]), *latencies(each["open"]), f"{each['open']['refused']:.1%}"]
         for each in kinds.values()
         if "open" in each
     ]
-    return table(["at 70 % of that, arriving at random", "calls/s", "p50 ms", "p95 ms", "p99 ms"], rows)
+    return table(["at 70 % of that, arriving at random", "calls/s", "p50 ms", "p95 ms", "p99 ms", "refused"], rows)
 
 
 def of_growth(result: dict[str, Any]) -> str:
     rows = []
     for each in result["calls"]:
         small, large = each["small"]["p50"], each["large"]["p50"]
-        rows.append([each["label"], f"{small * 1000:.2f}", f"{large * 1000:.2f}", ratio(large, small)])
+        rows.append([each["label"], f"{small * 1000:.2f}", f"{large * 1000:.2f}", ratio(large / small)])
     heads = [f"{count:,} memberships, p50 ms" for count in result["memberships"]]
     return f"{result['machine']}; {result['when'][:10]}\n\n" + table(["one call at a time", *heads, "ratio"], rows)
 
@@ -114,10 +114,11 @@ def micro(seconds: float | None) -> str:
     return "" if seconds is None else number(seconds * 1e6)
 
 
-def ratio(value: float, floor: float | None) -> str:
+def ratio(found: float | None) -> str:
     """With two digits that count."""
-    found = value / floor if floor else 0.0
-    return (f"{found:.2g}" if found < 0.1 else f"{found:.2f}" if found < 10 else f"{found:.0f}") if floor else ""
+    if found is None:
+        return ""
+    return f"{found:.2g}" if found < 0.1 else f"{found:.2f}" if found < 10 else f"{found:.0f}"
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
