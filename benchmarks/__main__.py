@@ -20,6 +20,7 @@ from benchmarks.world import World, world
 
 OUT = Path(__file__).parent / "out"
 SHARE = 0.7  # of what saturates it, for the latency of a server that is busy but not drowned
+STEAL = 7  # of the columns of /proc/stat
 REFUSALS = [1, 8]  # CANCELLED by gRPC, RESOURCE_EXHAUSTED by us: told, as nothing should be refused at that share
 WARM = {"saturated": 1.0, "alone": 0.3, "open": 1.0}  # seconds
 Round = dict[str, float]
@@ -58,7 +59,7 @@ def arguments() -> argparse.Namespace:
 
 def measure(found: World, kinds: list[Kind], chosen: argparse.Namespace) -> dict[str, Any]:
     plans = {kind.name: questions.plan(found, kind) for kind in kinds}
-    memory = found.memory()
+    memory, before = found.memory(), ticks()
     connections = {"connections": 4 * chosen.workers}
 
     def saturated(kind: Kind) -> Round:
@@ -81,10 +82,11 @@ def measure(found: World, kinds: list[Kind], chosen: argparse.Namespace) -> dict
 
     compared = [kind for kind in kinds if kind.name in ("floor", "check")]
     measured["open"] = alternating(at_a_share, compared, chosen.rounds)
-    ended = found.memory()
+    ended, after = found.memory(), ticks()
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
+        "stolen": (after[STEAL] - before[STEAL]) / (sum(after) - sum(before)) if before else None,
         "memberships": found.size.memberships,
         **{name: getattr(chosen, name) for name in ("size", "rounds", "seconds", "workers")},
         "kinds": {
@@ -135,6 +137,12 @@ def of_floor(measured: list[Round], floors: list[Round]) -> Round:
     """Medians of what each round is of the floor's in the same round."""
     pairs = list(zip(measured, floors, strict=True))
     return {key: statistics.median(of[key] / floor[key] for of, floor in pairs) for key in ("rate", "cpu", "p50")}
+
+
+def ticks() -> list[int]:
+    """Of all cores by what they were spent on, where there is a /proc (man proc_stat)."""
+    stat = Path("/proc/stat")
+    return [int(each) for each in stat.read_text().split("\n", 1)[0].split()[1:9]] if stat.exists() else []
 
 
 def machine() -> str:

@@ -16,6 +16,8 @@ def of_kinds(result: dict[str, Any]) -> str:
         f" service; medians of {result['rounds']} alternating rounds of {result['seconds']:g} s; {result['machine']};"
         f" {result['when'][:10]}"
     )
+    if result.get("stolen") is not None:
+        head += f"; other machines on its host took {result['stolen']:.2%} of its processor time"
     rates, costs, times = [], [], []
     for each in kinds.values():
         many, alone, most = each["saturated"], each["alone"], str(each["in_flight"])
