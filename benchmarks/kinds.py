@@ -168,7 +168,7 @@ KINDS = [
         "/tenancy.v1.ProjectService/CreateProject",
         new_projects,
         PAIR,
-        in_flight=32,
+        in_flight=16,
     ),
 ]
 

@@ -1,18 +1,21 @@
 """Three times what can be answered, for a minute: what is still answered, how late, and what becomes of the rest.
 
-`python -m benchmarks.overload`, with --kinds, --seconds and --times. For each kind of call: what saturates it (the
-peak), then 70 % of the peak (normal), then calls that begin at three times the peak's rate whatever becomes of the
-others, then 70 % again. Beside each, from processes of their own, 50 times a second: health, ValidateSession and
-CheckAccess. Everything shares this machine's cores, the load too: its share of them is shown, and is missing.
+`python -m benchmarks.overload`, with --kinds, --seconds and --times, and --gateway for calls that come through Envoy.
+For each kind of call: what saturates it (the peak), then 70 % of the peak (normal), then calls that begin at three
+times the peak's rate whatever becomes of the others, then 70 % again. Beside each, 50 times a second from processes of
+their own: health, ValidateSession and CheckAccess, always direct. Everything shares this machine's cores, the load too:
+its share of them is shown, and is missing.
 """
 
 import argparse
 import base64
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
-from benchmarks import load, questions
+from benchmarks import load, questions, ways
 from benchmarks.crowd import SIZES
 from benchmarks.kinds import KINDS, Kind
 from benchmarks.world import World, world
@@ -38,11 +41,13 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=names, default=["check", "batch", "list", "create"])
     parser.add_argument("--seconds", type=float, default=60, help="of overload")
     parser.add_argument("--times", type=float, default=3, help="the peak")
+    parser.add_argument("--gateway", action="store_true", help="but those that need a service's key")
     chosen = parser.parse_args()
     try:
-        with world(SIZES["small"], naive=False) as found:
+        with world(SIZES["small"], naive=False) as found, ways.gateways(found) if chosen.gateway else nullcontext():
             for name in chosen.kinds:
-                overload(found, names[name], chosen.seconds, chosen.times)
+                kind = replace(names[name], server="gateway") if chosen.gateway else names[name]
+                overload(found, kind, chosen.seconds, chosen.times)
     except load.LoadFailed as failed:
         sys.exit(f"the run does not count: {failed}")
 
@@ -78,7 +83,7 @@ def overload(found: World, kind: Kind, seconds: float, times: float) -> None:
 def light_clients(found: World, kind: Kind) -> dict[str, Result]:
     """Plans of what else is asked meanwhile."""
     by_name = {each.name: each for each in KINDS}
-    beside = {"health": {**HEALTH, "address": found.addresses[kind.server]}}
+    beside = {"health": {**HEALTH, "address": found.addresses["tenancy" if kind.server == "gateway" else kind.server]}}
     for name in ("validate", "check"):
         if name != kind.name:
             beside[by_name[name].label] = questions.plan(found, by_name[name])
@@ -98,8 +103,8 @@ def run(
         result, before, after = main.result()
         beside = {name: each.result()[0] for name, each in others.items()}
     plan["number"] = result.get("next_number", 0)
-    cpu = {name: after[name] - before[name] for name in ("tenancy", "identity", "postgres")}
-    return result, beside, {**cpu, "the load": result["cpu"]}
+    shown: list[Any] = [name for name in ("tenancy", "identity", "postgres", "gateway") if name in after]
+    return result, beside, {**{name: after[name] - before[name] for name in shown}, "the load": result["cpu"]}
 
 
 def recovery(timeline: list[Result], normal: float) -> str:

@@ -1,12 +1,14 @@
 """Envoy's configuration: gateway/envoy.yaml filled in."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from shared.errors import ServiceError, status_message
 from shared.reasons import DOMAIN, Reason
 from tenantry.gateway import descriptors
 from tenantry.gateway.apis import read_apis
@@ -21,7 +23,8 @@ STRIPPED = ("x-user-id", "x-organization-role", "x-project-role", "x-set-session
 # RPCs that change nothing, by their names (AIP-131, 132 and 231, and verbs of ours): they may be asked again.
 READS = r"/{package}\.v1\.\w+/(Batch)?(Get|List|LookUp|Check|Explain|Validate)\w*"
 MOST_CALLS = 320  # to a worker at a time: MAX_CALLS_UNDER_WAY as it comes, and a quarter of it for all others
-RETRY_INFO = {"@type": f"type.googleapis.com/{RetryInfo.DESCRIPTOR.full_name}", "retryDelay": "1s"}
+RETRY_AFTER = 1  # seconds
+RETRY_INFO = {"@type": f"type.googleapis.com/{RetryInfo.DESCRIPTOR.full_name}", "retryDelay": f"{RETRY_AFTER}s"}
 # By HTTP status, what Envoy answers by itself.
 OWN_ERRORS = {
     400: Reason.MALFORMED_REQUEST,
@@ -84,11 +87,17 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         stripped_headers=STRIPPED,
         most_calls=MOST_CALLS,
         overloaded=as_json(Reason.OVERLOADED, RETRY_INFO),
+        overloaded_details=details_in_grpc(ServiceError(Reason.OVERLOADED, retry_after=RETRY_AFTER)),
         own_errors={status: as_json(reason) for status, reason in OWN_ERRORS.items()},
         descriptors=str(contracts),
         services=descriptors.services(),
         reads={package: READS.format(package=package) for package in PAIR},
     )
+
+
+def details_in_grpc(error: ServiceError) -> str:
+    """All that the services send of it, as gRPC writes bytes in a header."""
+    return b64encode(status_message(error).SerializeToString()).decode().rstrip("=")
 
 
 def as_json(reason: Reason, *more: dict[str, str]) -> dict[str, Any]:
