@@ -185,12 +185,15 @@ class Database:
         try:
             for others in reversed(range(self._hot.max_size + 1)):
                 begin = time.perf_counter()
-                async with self._hot.connection() as connection:
+                connection = await self._hot.getconn()
+                try:
                     HOT_WAIT.observe(time.perf_counter() - begin)
                     if others and _has_something_to_read(connection):
                         await connection.close()
                     else:
                         return await connection.write(*statements)
+                finally:
+                    await self._hot.putconn(connection)
         except (psycopg.Error, PoolTimeout) as error:
             raise self._expected(error) from error
         raise AssertionError("unreachable")
