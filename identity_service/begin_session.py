@@ -1,4 +1,4 @@
-"""Begin a session in the transaction that has decided to, also in the place of another one."""
+"""What begins a session, also in the place of another one."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,7 +6,6 @@ from uuid import UUID
 from identity_service import audit, tokens
 from identity_service.audit import Action
 from identity_service.queries import sessions, users
-from identity_service.queries.sessions import BegunSession
 from identity_service.settings import Settings
 from shared.caller import Person
 from shared.database import Row, Tx
@@ -24,33 +23,18 @@ def new_session(
     action: Action = Action.SESSION_CREATED,
     device_name: str = "",
 ) -> tuple[str, dict[str, object]]:
-    """The token, and the values of the statement that begins the session. Beyond SESSIONS_PER_USER the oldest end."""
+    """Its token, and the values of the statement that begins it. Beyond SESSIONS_PER_USER the oldest end."""
     sid = tokens.make_sid()
-    new = sessions.new_session(
-        sid=sid,
-        idle=settings.idle,
-        absolute=settings.absolute,
-        amr=amr,
-        device_name=device_name,
-        keep=settings.sessions_per_user,
-        audit=audit.event(origin, action, user_id),
-    )
+    new = {
+        **audit.event(origin, action, user_id),
+        "sid": sid,
+        "idle": settings.idle,
+        "absolute": settings.absolute,
+        "amr": list(amr),
+        "device_name": device_name,
+        "keep": settings.sessions_per_user,
+    }
     return tokens.sign(sid, settings.secret_bytes[0]), new
-
-
-async def begin_session(
-    tx: Tx,
-    settings: Settings,
-    origin: Origin,
-    user_id: UUID,
-    amr: Sequence[str],
-    *,
-    action: Action = Action.SESSION_CREATED,
-    device_name: str = "",
-) -> tuple[str, BegunSession]:
-    """The token and the session, recorded and published; the user's row is locked by the caller."""
-    token, new = new_session(settings, origin, user_id, amr, action=action, device_name=device_name)
-    return token, await sessions.insert_session(tx, new=new)
 
 
 async def session_to_replace(tx: Tx, person: Person, checked: Row) -> Row:

@@ -2,7 +2,7 @@
 
 from identity_service import audit, publish, session_cookie, sign_in_limits, to_proto
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session, session_to_replace
+from identity_service.begin_session import new_session, session_to_replace
 from identity_service.parts import Handlers
 from identity_service.queries import sessions, users
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
@@ -48,8 +48,7 @@ class Reauthentication(Handlers):
                 if not await sessions.delete_session(tx, user_id=user_id, session_id=session_id):
                     raise ServiceError(Reason.SESSION_INVALID)
                 await publish.sessions_changed(tx, "SESSION_ENDED", user_id, [session_id])
-                token, row = await begin_session(
-                    tx,
+                token, new = new_session(
                     self.parts.settings,
                     origin,
                     user_id,
@@ -57,6 +56,7 @@ class Reauthentication(Handlers):
                     action=Action.SESSION_REFRESHED,
                     device_name=old.device_name or "",
                 )
+                row = await sessions.insert_session(tx, new=new)
         if kind is None:
             raise ServiceError(Reason.CODE_WRONG)
         await session_cookie.give(context, self.parts.settings, token)

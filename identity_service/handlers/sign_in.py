@@ -7,10 +7,10 @@ from uuid_utils.compat import uuid7
 
 from identity_service import audit, session_cookie, sign_in_limits, to_proto
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session, new_session
+from identity_service.begin_session import new_session
 from identity_service.known_devices import Device, remember
 from identity_service.parts import Handlers
-from identity_service.queries import audit_events, challenges, one_time_tokens, sign_ins, users
+from identity_service.queries import audit_events, challenges, one_time_tokens, sessions, sign_ins, users
 from identity_service.queries.login_throttle import Bucket
 from identity_service.queries.sign_ins import Account
 from identity_service.second_factor import BOTH_FACTORS, MAX_CODE
@@ -105,9 +105,8 @@ class SignIn(Handlers):
                 if kind == "recovery":
                     await audit.record(tx, origin, Action.RECOVERY_CODE_USED, user_id)
                 device_name = device_name or challenge.device_name
-                token, row = await begin_session(
-                    tx, self.parts.settings, origin, user_id, BOTH_FACTORS, device_name=device_name
-                )
+                token, new = new_session(self.parts.settings, origin, user_id, BOTH_FACTORS, device_name=device_name)
+                row = await sessions.insert_session(tx, new=new)
                 device_token = await remember(tx, user_id, device, challenge.known)
                 await self.parts.throttle.give_back(tx, tries)
         if kind is None:

@@ -13,10 +13,10 @@ from identity_service import (
 )  # fmt: skip
 from identity_service.asked_mails import ask_for_mail
 from identity_service.audit import Action
-from identity_service.begin_session import begin_session, session_to_replace
+from identity_service.begin_session import new_session, session_to_replace
 from identity_service.parts import Handlers
 from identity_service.password_rules import NewPassword
-from identity_service.queries import known_devices, one_time_tokens, user_credentials, users
+from identity_service.queries import known_devices, one_time_tokens, sessions, user_credentials, users
 from protos.identity.v1 import credentials_pb2 as pb
 from shared import one_time
 from shared.call import Context
@@ -99,9 +99,10 @@ class UserPasswords(Handlers):
             row = await self._set_password(tx, origin, user, new_hash, new)
             await audit.record(tx, origin, Action.PASSWORD_CHANGED, user.user_id)
             await publish.user_changed(tx, "USER_UPDATED", [row])
-            token, session = await begin_session(
-                tx, self.parts.settings, origin, user.user_id, old.amr, device_name=old.device_name or ""
+            token, began = new_session(
+                self.parts.settings, origin, user.user_id, old.amr, device_name=old.device_name or ""
             )
+            session = await sessions.insert_session(tx, new=began)
             await self.parts.throttle.give_back(tx, tries)
         await session_cookie.give(context, self.parts.settings, token)
         return pb.ChangePasswordResponse(token=token, session=to_proto.session(session))

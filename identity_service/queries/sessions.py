@@ -88,30 +88,11 @@ class BegunSession(NamedTuple):
     device_name: str | None
 
 
-def new_session(
-    *,
-    sid: str,
-    idle: timedelta,
-    absolute: timedelta,
-    amr: Sequence[str],
-    device_name: str,
-    keep: int,
-    audit: Mapping[str, object],
-) -> dict[str, object]:
-    """The values of BEGIN: for the user whom the audit event is about. Their oldest end beyond the `keep` newest."""
-    return {
-        **audit,
-        "sid": sid,
-        "idle": idle,
-        "absolute": absolute,
-        "amr": list(amr),
-        "device_name": device_name,
-        "keep": keep,
-    }
-
-
 async def insert_session(tx: Tx, *, new: Mapping[str, object]) -> BegunSession:
-    """A `new_session` of a user who is locked, with the events of all that ends and begins."""
+    """Of the user whom the audit event among the values is about, who is locked; their oldest end beyond `keep`.
+
+    With the events of all that.
+    """
     [row] = await fetch(tx, BEGIN, new)
     return BegunSession(*row)
 

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from identity_service.begin_session import begin_session
+from identity_service.begin_session import new_session
 from identity_service.constraint_errors import CONSTRAINT_ERRORS
-from identity_service.queries import users as user_queries
+from identity_service.queries import sign_ins
+from identity_service.queries.sign_ins import Account
 from protos.identity.v1 import sessions_pb2
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
 from protos.identity.v1.users_pb2 import DeleteUserRequest, UndeleteUserRequest
@@ -25,11 +26,13 @@ from tests.identity.conftest import Rows, validate
 from tests.rounds import ROUNDS
 
 T = TypeVar("T")
+HASH = "of their password"
 
 
 @pytest.fixture
 async def database(pair: Pair) -> AsyncIterator[Database]:
     made = Database(pair.identity.database_url, pool_size=5, name="race", constraint_errors=CONSTRAINT_ERRORS)
+    await made.open()
     yield made
     await made.close()
 
@@ -49,12 +52,12 @@ async def test_no_session_outlives_its_user_whoever_wins_the_race(
     """The transaction of a sign-in, without the hashing before it."""
 
     async def sign_in(person: TestPerson) -> bool:
-        async with database.transaction() as tx:
-            row = await user_queries.lock_user(tx, user_id=UUID(person.user_id))
-            if row is None or row.state != "ACTIVE":
-                return False
-            await begin_session(tx, pair.identity_settings, Origin(None, "", None), row.user_id, ["pwd"])
-            return True
+        account = Account(UUID(person.user_id), "ACTIVE", HASH, has_second_factor=False)
+        _, new = new_session(pair.identity_settings, Origin(None, "", None), account.user_id, ["pwd"])
+        _, session = await sign_ins.lock_account_and_insert_session(
+            database, account=account, new=new, hashes=[b"device"], tries=[]
+        )
+        return session is not None
 
     async def race(person: TestPerson) -> bool:
         signed_in, deleted = await asyncio.gather(sign_in(person), delete(users, person))
@@ -62,8 +65,9 @@ async def test_no_session_outlives_its_user_whoever_wins_the_race(
         return signed_in
 
     everybody = await people.persons(ROUNDS)
-    won = await rounds(everybody, race)
     ids = [person.user_id for person in everybody]
+    await rows.execute("UPDATE users SET password_hash = %s WHERE user_id = ANY(%s::uuid[])", (HASH, ids))
+    won = await rounds(everybody, race)
     assert (await rows.execute("SELECT FROM session WHERE user_id = ANY(%s)", (ids,))).rowcount == 0
     assert any(won)
 
