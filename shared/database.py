@@ -161,14 +161,9 @@ class Database:
     async def hot_read(self, statement: str, values: Sequence[str]) -> Rows:
         """One prepared statement of the hot path in autocommit, in PostgreSQL's words; all values as text."""
         for others in reversed(range(self._hot.max_size + 1)):
-            begin = time.perf_counter()
             try:
-                connection = await self._hot.getconn()
-                try:
-                    HOT_WAIT.observe(time.perf_counter() - begin)
+                async with self._hot_connection() as connection:
                     return await connection.read(statement, values)
-                finally:
-                    await self._hot.putconn(connection)
             except (psycopg.Error, PoolTimeout) as error:
                 expected = self._expected(error)
                 # A restarted server shows at the next use of each connection; reading again is harmless.
@@ -184,19 +179,23 @@ class Database:
         """
         try:
             for others in reversed(range(self._hot.max_size + 1)):
-                begin = time.perf_counter()
-                connection = await self._hot.getconn()
-                try:
-                    HOT_WAIT.observe(time.perf_counter() - begin)
-                    if others and _has_something_to_read(connection):
-                        await connection.close()
-                    else:
+                async with self._hot_connection() as connection:
+                    if not others or not _has_something_to_read(connection):
                         return await connection.write(*statements)
-                finally:
-                    await self._hot.putconn(connection)
+                    await connection.close()
         except (psycopg.Error, PoolTimeout) as error:
             raise self._expected(error) from error
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _hot_connection(self) -> AsyncIterator[HotConnection]:
+        begin = time.perf_counter()
+        connection = await self._hot.getconn()
+        try:
+            HOT_WAIT.observe(time.perf_counter() - begin)
+            yield connection
+        finally:
+            await self._hot.putconn(connection)
 
     def _expected(self, error: Exception) -> Exception:
         """What the caller is told; an error nobody expected stays what it is."""

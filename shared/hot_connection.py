@@ -96,7 +96,6 @@ class HotConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         finally:
             if answer.cancelled():
                 loop.remove_reader(self.pgconn.socket)
-        self.pgconn.exit_pipeline_mode()
         for result in results:
             if result.status not in GOOD:
                 raise error_from_result(result)
@@ -117,6 +116,8 @@ class HotConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
                 if result is None:
                     continue
                 if result.status == ExecStatus.PIPELINE_SYNC:
+                    # Here, as who is cancelled at this very moment goes no further, and the connection is kept.
+                    self.pgconn.exit_pipeline_mode()
                     answer.set_result(results)
                     return
                 results.append(result)

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.json import Jsonb
 
 from shared.hot_connection import HotConnection
@@ -152,6 +153,28 @@ async def test_one_that_was_cancelled_is_active_and_disturbs_no_other(hot: HotCo
     await hot.close()
     async with await HotConnection.connect(databases.postgres.url(), autocommit=True) as other:
         assert await other.read("SELECT 1", []) == [(1,)]
+
+
+async def test_one_that_was_cancelled_as_its_answer_came_is_as_good_as_before(
+    hot: HotConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = HotConnection._receive
+
+    def received(*arguments: Any) -> None:
+        receive(hot, *arguments)
+        if arguments[1].done():
+            reading.cancel()
+
+    await hot.read("SELECT 1", [])
+    monkeypatch.setattr(hot, "_receive", received)
+    reading = asyncio.create_task(hot.read("SELECT 1", []))
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    monkeypatch.undo()
+    assert hot.info.transaction_status == TransactionStatus.IDLE
+    assert hot.pgconn.pipeline_status == PipelineStatus.OFF
+    assert await (await hot.execute("SELECT 2")).fetchone() == (2,)
+    assert await hot.read("SELECT 3", []) == [(3,)]
 
 
 async def test_a_line_that_is_cut_while_reading_is_an_operational_error(
