@@ -28,6 +28,7 @@ GATHER = 0.001  # seconds: so many calls would cost the load half of a core that
 PATIENCE = {"grpc-timeout": "5S"}
 # CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE
 TOLERATED = {"1": "shed by gRPC (CANCELLED)", "4": "too late", "8": "RESOURCE_EXHAUSTED", "14": "UNAVAILABLE"}
+SERVING = ("tenancy", "identity", "postgres", "gateway")  # whose processor time is told
 HEALTH = {
     "method": "/grpc.health.v1.Health/Check",
     "requests": [{"body": "", "headers": {}, "answer": base64.b64encode(b"\x08\x01").decode()}],  # SERVING
@@ -103,8 +104,8 @@ def run(
         result, before, after = main.result()
         beside = {name: each.result()[0] for name, each in others.items()}
     plan["number"] = result.get("next_number", 0)
-    shown: list[Any] = [name for name in ("tenancy", "identity", "postgres", "gateway") if name in after]
-    return result, beside, {**{name: after[name] - before[name] for name in shown}, "the load": result["cpu"]}
+    cpu: dict[str, float] = {name: after[name] - before[name] for name in SERVING if name in after}
+    return result, beside, {**cpu, "the load": result["cpu"]}
 
 
 def recovery(timeline: list[Result], normal: float) -> str:

@@ -9,7 +9,6 @@ what sign-ins cost the thread of identity's event loop.
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import statistics
@@ -55,11 +54,13 @@ def hash_on() -> None:
     """A stranger that hashes as much at a time as identity does, and as politely, until it is ended."""
     os.nice(passwords.NICENESS)
     hasher = PasswordHasher(passwords.TIME, passwords.MEMORY, passwords.PARALLELISM)
-    others = [
-        threading.Thread(target=lambda: [hasher.hash("") for _ in itertools.count()]) for _ in range(passwords.TURNS)
-    ]
-    for other in others:
-        other.start()
+
+    def one_after_another() -> None:
+        while True:
+            hasher.hash("")
+
+    for _ in range(passwords.TURNS):
+        threading.Thread(target=one_after_another).start()
 
 
 async def signed_in(stub: SessionServiceStub, email: str, answers: Counter[str]) -> None:

@@ -86,6 +86,7 @@ def text(settings: GatewaySettings, folder: Path, contracts: Path) -> str:
         cookie_pattern=rf"(.*[;,])?\s*(__Host-)?{re.escape(settings.session_cookie_name.removeprefix('__Host-'))}=.*",
         stripped_headers=STRIPPED,
         most_calls=MOST_CALLS,
+        retry_after=RETRY_AFTER,
         overloaded=as_json(Reason.OVERLOADED, RETRY_INFO),
         overloaded_details=details_in_grpc(ServiceError(Reason.OVERLOADED, retry_after=RETRY_AFTER)),
         own_errors={status: as_json(reason) for status, reason in OWN_ERRORS.items()},

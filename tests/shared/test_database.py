@@ -25,6 +25,11 @@ ERRORS = {
     "25006": Reason.DATABASE_UNAVAILABLE,
     "08006": Reason.DATABASE_UNAVAILABLE,
 }
+INSERT = """INSERT INTO request_results (caller, method, request_id, fingerprint)
+            VALUES ('c', %(method)s, gen_random_uuid(), '') RETURNING method"""
+LOCK: Statement = ("SELECT pg_advisory_xact_lock(1)", {})
+NAP: Statement = ("SELECT pg_sleep(0.001)", {})
+METHODS: Statement = ("SELECT method FROM request_results ORDER BY 1", {})
 
 
 @pytest.fixture
@@ -57,13 +62,6 @@ async def test_a_block_commits_when_it_ends_and_rolls_back_when_it_raises(databa
     async with database.single_read() as tx:
         methods = (await tx.execute(text("SELECT method FROM request_results"))).scalars().all()
     assert methods == ["kept"]
-
-
-INSERT = """INSERT INTO request_results (caller, method, request_id, fingerprint)
-            VALUES ('c', %(method)s, gen_random_uuid(), '') RETURNING method"""
-LOCK: Statement = ("SELECT pg_advisory_xact_lock(1)", {})
-NAP: Statement = ("SELECT pg_sleep(0.001)", {})
-METHODS: Statement = ("SELECT method FROM request_results ORDER BY 1", {})
 
 
 async def test_hot_writes_commit_together_or_not_at_all(database: Database) -> None:
