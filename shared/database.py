@@ -229,9 +229,9 @@ async def send(tx: Tx, statement: str, values: Mapping[str, object]) -> None:
     await tx.exec_driver_sql(statement, dict(values))
 
 
-async def fetch(tx: Tx, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+async def fetch(tx: Tx, statement: str, values: Mapping[str, object]) -> list[Row]:
     """The rows of a statement in psycopg's words."""
-    return [tuple(row) for row in await tx.exec_driver_sql(statement, dict(values))]
+    return list((await tx.exec_driver_sql(statement, dict(values))).all())
 
 
 async def one(tx: Tx, statement: sqlalchemy.Executable) -> Row:
