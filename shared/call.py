@@ -18,6 +18,7 @@ from shared.deadline import set_deadline
 from shared.errors import ServiceError, to_status
 from shared.log import log
 from shared.reasons import Reason
+from shared.turns import Turns
 
 DEFAULT_DEADLINE = 5.0  # seconds, for callers that set none or an absurd one
 SLOW = 0.25  # seconds; a hot RPC is logged when it took longer or failed
@@ -43,6 +44,7 @@ class Method(NamedTuple):
     hot: bool
     crowd: Crowd
     under_way: UnderWay
+    turns: Turns
     measured: Measured
     behaviour: Any
     decode: Callable[[Any], Any]
@@ -80,7 +82,7 @@ class Call:
                 left = DEFAULT_DEADLINE if left is None else min(left, DEFAULT_DEADLINE)
                 set_deadline(left)
                 async with asyncio.timeout(left):
-                    response = await method.behaviour(request, context)
+                    response = await method.turns.taken_by(method.behaviour(request, context))
         except BaseException as error:
             await self._failed(error, context)
             raise

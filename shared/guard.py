@@ -15,6 +15,7 @@ from shared.call import CALLS, Method, UnderWay, decoded, decoded_each
 from shared.call_metrics import UNKNOWN, Measured
 from shared.errors import ServiceError, to_status
 from shared.reasons import Reason
+from shared.turns import Turns
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -26,7 +27,7 @@ class Guard(grpc.GenericRpcHandler):
     every call four more coroutines.
 
     `hot` are unary RPCs called so often that a log line for each would cost more than the answer, and that need
-    no timer of their own: whatever they wait for has one (shared/batcher.py).
+    no timer of their own: whatever they wait for has one (shared/batcher.py). The other unary ones take turns.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Guard(grpc.GenericRpcHandler):
         self._hot = hot
         self._methods: dict[str, Method] = {}
         self.under_way = UnderWay()
+        self._turns = Turns()
 
     async def calls_over(self, seconds: float, *, but_streams: bool = False) -> None:
         """Wait until no handler runs: gRPC cancels them when it stops, but does not wait for their ends."""
@@ -95,6 +97,7 @@ class Guard(grpc.GenericRpcHandler):
             hot=name in self._hot,
             crowd=self.admission.crowd(name),
             under_way=self.under_way,
+            turns=self._turns,
             measured=Measured(name, is_stream=handler.response_streaming),
             behaviour=behaviour,
             decode=partial(decoded_each if handler.request_streaming else decoded, handler.request_deserializer),

@@ -21,6 +21,7 @@ from tenancy_service.queries.access import Place, Roles, roles_in_places
 from tenancy_service.settings import Settings
 
 MOST = 400  # questions; as many tokens of the longest kind still fit into a message to identity
+MOST_BATCHES = 4  # of callers, under way at a time
 MOST_OWNERS = 10_000  # some 2 MB
 BATCH_TIMEOUT = 2.0  # seconds; identity's share has its own, shorter limit
 
@@ -89,8 +90,14 @@ class Checks:
         self._sessions_of_batches: Batcher[str, Session] = Batcher(
             identity.sessions, batch_failed, name="sessions_of_batches", timeout=BATCH_TIMEOUT, **gathering
         )
+        # More would be done no sooner, but fill identity and the connections, which single questions need too.
+        self._batches_under_way = asyncio.Semaphore(MOST_BATCHES)
         self.ask = self._batcher.ask
-        self.ask_all = self._batches.ask
+
+    async def ask_all(self, questions: list[Question]) -> list[Answer | ServiceError]:
+        """One for each, in order."""
+        async with self._batches_under_way:
+            return await self._batches.ask(questions)
 
     async def find_person(self, token: str) -> Person:
         """For the RPCs that need the session before anything else: the first half of the same batch."""

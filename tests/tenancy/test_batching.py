@@ -8,6 +8,7 @@ import pytest
 
 from protos.tenancy.v1 import access_pb2 as pb
 from protos.tenancy.v1.access_pb2_grpc import AccessServiceStub
+from tenancy_service.check import MOST_BATCHES
 from tenantry.testing.databases import Databases
 from tenantry.testing.pair import Pair, Service, running_tenancy
 from tenantry.testing.people import People, TestPerson
@@ -16,6 +17,8 @@ AT_ONCE = 100
 COUNT = """SELECT d.datname, sum(s.calls)
              FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
             WHERE s.query LIKE '%WITH ORDINALITY%' GROUP BY d.datname"""
+WAITING = """SELECT count(*) FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%WITH ORDINALITY%'"""
 
 
 @pytest.fixture(params=[True, False], ids=["batching", "one by one"])
@@ -57,3 +60,26 @@ async def test_everybody_gets_their_own_answer_and_batches_are_few_statements(
         assert all(1 <= count <= AT_ONCE / 5 for count in ran), ran
     else:
         assert ran == [AT_ONCE, AT_ONCE]
+
+
+async def test_only_a_few_batches_of_callers_are_under_way_at_a_time_and_all_are_answered(
+    pair: Pair, people: People
+) -> None:
+    ada = await people.person()
+    acme = await people.organization(ada)
+    access = AccessServiceStub(pair.tenancy.channel)
+    request = pb.BatchCheckAccessRequest(
+        requests=[pb.CheckAccessRequest(organization_id=acme, permission="organization:read")]
+    )
+    async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url) as holding:
+        await holding.execute("LOCK TABLE organization_members")
+        calls = [asyncio.ensure_future(access.BatchCheckAccess(request, metadata=ada.metadata)) for _ in range(20)]
+        async with await psycopg.AsyncConnection.connect(pair.tenancy.database_url, autocommit=True) as looking:
+            most = 0
+            for _ in range(10):  # within the 500 ms after which they would give up
+                [(waiting,)] = await (await looking.execute(WAITING)).fetchall()
+                most = max(most, waiting)
+                await asyncio.sleep(0.02)
+    assert most == MOST_BATCHES
+    for response in await asyncio.gather(*calls):
+        assert [result.answer.allowed for result in response.results] == [True]
