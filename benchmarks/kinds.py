@@ -144,6 +144,7 @@ NAIVE = {"tenancy": "naive tenancy", "identity": "naive identity"}
 ALONE = {"identity": "identity"}
 KINDS = [
     Kind("floor", "no-op RPC (the floor)", "floor", "/floor.v1.Floor/Nothing", nothing, {"tenancy": "floor"}),
+    Kind("bare", "no-op RPC, one listener", "bare", "/floor.v1.Floor/Nothing", nothing, {"tenancy": "bare"}),
     Kind("check", "CheckAccess", "tenancy", CHECK, checks, PAIR),
     Kind("naive", "CheckAccess, BATCHING=off", "naive tenancy", CHECK, checks, NAIVE),
     Kind("validate", "ValidateSession", "identity", "/identity.v1.SessionService/ValidateSession", validations, ALONE),

@@ -21,6 +21,7 @@ from benchmarks.crowd import Size
 from identity_service import tokens
 from protos.identity.v1.events_pb2 import StreamEventsRequest
 from protos.identity.v1.events_pb2_grpc import EventServiceStub
+from shared.listeners import LISTENERS
 from tenantry.ports import free_port
 from tenantry.testing.pair import OPERATOR_KEY, TENANCY_KEY, digest
 
@@ -34,7 +35,7 @@ PAIRS = {"": {}, "naive ": {"BATCHING": "off"}}
 
 @dataclass
 class World:
-    """Addresses and processes by name: floor, identity, tenancy, and "naive" ones; and of the fixture."""
+    """Addresses and processes by name: floor, bare, identity, tenancy, and "naive" ones; and of the fixture."""
 
     size: Size
     addresses: dict[str, str]
@@ -60,10 +61,9 @@ def world(size: Size, *, workers: int = 1, naive: bool = True) -> Iterator[World
     with ExitStack() as stack:
         postgres = stack.enter_context(fixtures.running(size))
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tenantry-bench-")))
-        address = f"127.0.0.1:{free_port()}"
         running: list[subprocess.Popen[bytes]] = []
         stack.callback(stop, running)
-        found = World(size, {"floor": address}, {"postgres": [postgres.process.pid]})
+        found = World(size, {}, {"postgres": [postgres.process.pid]})
 
         def run(name: str, command: list[str], environment: dict[str, str], count: int = 1) -> None:
             started = [start(command, environment, log=folder / f"{name}.log") for _ in range(count)]
@@ -71,7 +71,10 @@ def world(size: Size, *, workers: int = 1, naive: bool = True) -> Iterator[World
             found.processes[name] = [process.pid for process in started]
             wait_for(environment["LISTEN_ADDRESS"], started[0])
 
-        run("floor", ["benchmarks.noop_server", str(workers)], {"LISTEN_ADDRESS": address}, workers)
+        for name, listeners in (("floor", LISTENERS), ("bare", 1)):
+            found.addresses[name] = f"127.0.0.1:{free_port()}"
+            command = ["benchmarks.noop_server", str(workers), str(listeners)]
+            run(name, command, {"LISTEN_ADDRESS": found.addresses[name]}, workers)
         for prefix, settings in PAIRS.items():
             if prefix and not naive:
                 continue

@@ -1,4 +1,4 @@
-"""Build a server with the limits of docs/operations.md, serve until told to stop, drain."""
+"""Build a server, serve until told to stop, drain."""
 
 import asyncio
 import gc
@@ -17,27 +17,9 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from shared.guard import Guard
+from shared.listeners import Listeners
 from shared.log import log
 
-OPTIONS = {
-    "grpc.max_receive_message_length": 256 * 1024,
-    "grpc.max_metadata_size": 8192,
-    "grpc.absolute_max_metadata_size": 16384,
-    "grpc.server_handshake_timeout_ms": 5_000,
-    "grpc.max_connection_idle_ms": 300_000,
-    "grpc.max_connection_age_grace_ms": 10_000,
-    "grpc.max_allowed_incoming_connections": 10_000,
-    # Under overload calls wait in gRPC, where we do not see them, until Python takes them, one of each queue at a
-    # time. Their number is how late the answers are. From the first number on some are shed, from the second on all:
-    # silently, as CANCELLED, but without any of Python's time. One connection alone has too few streams for that.
-    "grpc.max_concurrent_streams": 100,
-    # Or gRPC counts streams that are over but not yet put away, and resets a third of a burst (UNAVAILABLE).
-    "grpc.http.overload_protection": 0,
-    "grpc.server.max_pending_requests": 400,
-    "grpc.server.max_pending_requests_hard_limit": 500,
-    "grpc.http2.min_ping_interval_without_data_ms": 5_000,
-}
-MAX_CONCURRENT_RPCS = 4_000  # above it: RESOURCE_EXHAUSTED at once
 LAST_LOOK = 1.0  # seconds that a stopping server waits for a look at the database to end
 READINESS = 2.0  # seconds between two looks at the database, 0.05 until the first success
 
@@ -51,7 +33,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Server:
-    """A grpc.aio server with health per service name; `add` adds the handlers.
+    """The gRPC servers of a worker, with health per service name; `add` adds the handlers.
 
     `stopping` is set as it begins to stop, for streams that would last as long as their readers. Unless
     `shares_port`, a second server on the same port fails loudly instead of taking half the calls.
@@ -69,14 +51,7 @@ class Server:
         shares_port: bool = False,
         stopping: asyncio.Event | None = None,
     ) -> None:
-        self.grpc = grpc.aio.server(
-            options=[
-                *OPTIONS.items(),
-                ("grpc.max_connection_age_ms", connection_age * 1000),
-                ("grpc.so_reuseport", int(shares_port)),
-            ],
-            maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
-        )
+        self._listeners, self._shares_port = Listeners(connection_age), shares_port
         self._guard = guard
         self._services = ["", *services]
         self._is_ready = is_ready
@@ -91,15 +66,16 @@ class Server:
             names = [*services, "grpc.health.v1.Health", reflection.SERVICE_NAME]
             add_reflection: Any = add_ServerReflectionServicer_to_server  # has no types
             add_reflection(reflection.aio.ReflectionServicer(names), served)
-        guard.join(self.grpc, own_queues=guard.admission.first | {"grpc.health.v1.Health/Check"})
+        for listener in self._listeners:
+            guard.join(listener, own_queues=guard.admission.first | {"grpc.health.v1.Health/Check"})
 
     async def start(self, *addresses: str) -> int:
         """Listen on each `host:port` and return the first's port; RuntimeError if one is taken."""
-        first, *_ = [self.grpc.add_insecure_port(address) for address in addresses]
+        first, *_ = [self._listeners.listen(address, shares_port=self._shares_port) for address in addresses]
         if self._watching is None:
             await self._set(NOT_SERVING)
             self._watching = asyncio.create_task(self._watch_readiness())
-        await self.grpc.start()
+        await self._listeners.start()
         return first
 
     async def until_ready(self) -> None:
@@ -118,12 +94,12 @@ class Server:
             # A look that is cancelled while it connects leaves its connection to the garbage collector.
             await asyncio.wait({self._watching}, timeout=LAST_LOOK)
             self._watching.cancel()
-        ends, end = asyncio.create_task(self.grpc.stop(grace)), time.monotonic() + grace
+        ends, end = asyncio.create_task(self._listeners.stop(grace)), time.monotonic() + grace
         await self._guard.calls_over(grace, but_streams=True)
         _, left = await asyncio.wait({ends}, timeout=STREAM_ENDS)
         # Not 0, and not when the grace is over anyway: gRPC would let go of itself in one and go on in the other.
         if left and end - time.monotonic() > STREAM_ENDS:
-            await self.grpc.stop(None)
+            await self._listeners.stop(None)
         await ends
         await self._guard.calls_over(HANDLER_ENDS)
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from protos.identity.v1.sessions_pb2 import CreateSessionRequest
 from protos.identity.v1.sessions_pb2_grpc import SessionServiceStub
-from shared import channel, server
+from shared import channel, listeners, server
 from shared.access_rules import INFRASTRUCTURE
 from shared.authentication import Authentication
 from shared.guard import Guard
@@ -29,16 +29,17 @@ SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERV
 
 
 def test_the_servers_limits_are_those_that_were_decided() -> None:
-    assert server.OPTIONS["grpc.max_receive_message_length"] == 256 * 1024
-    assert server.OPTIONS["grpc.max_metadata_size"] == 8192
-    assert server.OPTIONS["grpc.server_handshake_timeout_ms"] == 5_000
-    assert server.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
+    assert listeners.OPTIONS["grpc.max_receive_message_length"] == 256 * 1024
+    assert listeners.OPTIONS["grpc.max_metadata_size"] == 8192
+    assert listeners.OPTIONS["grpc.server_handshake_timeout_ms"] == 5_000
+    assert listeners.OPTIONS["grpc.max_connection_idle_ms"] == 300_000
     assert CommonSettings.model_fields["connection_age_seconds"].default == 60
-    assert server.OPTIONS["grpc.max_allowed_incoming_connections"] == 10_000
-    assert server.OPTIONS["grpc.max_concurrent_streams"] == 100
-    assert server.OPTIONS["grpc.server.max_pending_requests"] == 400
-    assert server.OPTIONS["grpc.server.max_pending_requests_hard_limit"] == 500
-    assert server.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
+    assert listeners.SHARED["grpc.max_allowed_incoming_connections"] == 10_000
+    assert listeners.OPTIONS["grpc.max_concurrent_streams"] == 100
+    assert listeners.SHARED["grpc.server.max_pending_requests"] == 960
+    assert listeners.SHARED["grpc.server.max_pending_requests_hard_limit"] == 1280
+    assert listeners.LISTENERS == 8
+    assert listeners.OPTIONS["grpc.http2.min_ping_interval_without_data_ms"] == 5_000
 
 
 def test_the_clients_limits_are_those_that_were_decided() -> None:
