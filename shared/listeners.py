@@ -74,14 +74,14 @@ class Listeners:
 def refuse_if_taken(address: str) -> None:
     """RuntimeError where anybody listens: servers that share a port would do so with a stranger, who gets its calls."""
     host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    for family, _, _, _, place in found:
-        with socket.socket(family) as looking:
-            if family == socket.AF_INET6:
-                looking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            looking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of the last run connections may linger
-            try:
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, place in found:
+            with socket.socket(family) as looking:
+                if family == socket.AF_INET6:
+                    looking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                looking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of the last run connections may linger
                 looking.bind(place)
                 looking.listen()
-            except OSError as error:
-                raise RuntimeError(f"cannot bind {address}: {error.strerror}") from None
+    except OSError as error:
+        raise RuntimeError(f"cannot bind {address}: {error.strerror}") from None

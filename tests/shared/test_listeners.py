@@ -70,6 +70,11 @@ async def test_a_port_at_which_somebody_listens_is_refused(listeners: Listeners,
             listeners.listen(f"127.0.0.1:{port}", shares_port=False)
 
 
+async def test_a_name_that_nobody_knows_is_refused(listeners: Listeners) -> None:
+    with pytest.raises(RuntimeError, match=r"cannot bind nobody\.invalid:5: "):
+        listeners.listen("nobody.invalid:5", shares_port=False)
+
+
 async def test_workers_of_one_group_listen_at_the_same_port(listeners: Listeners) -> None:
     address = f"127.0.0.1:{listeners.listen('127.0.0.1:0', shares_port=True)}"
     others = Listeners()
