@@ -66,7 +66,7 @@ def measure(found: World, calls: int) -> dict[str, Any]:
                 "slope": slope([(at * rate, sizes[name]) for at, sizes in half]) * PER,
             }
             for name in found.processes
-            if name not in ("postgres", "floor", "bare")
+            if name not in ("postgres", "floor")
         },
         "looks": [[round((at - began) * rate), sizes] for at, sizes in looks],
     }

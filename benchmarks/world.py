@@ -30,6 +30,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 AS_OPERATOR = {"x-service-key": OPERATOR_KEY}
 # Limits, not costs: beside everything else on one machine a call may take longer, and the load stays connected.
 WIDER = {"CONNECTION_AGE_SECONDS": "86400", "IDENTITY_TIMEOUT_SECONDS": "2", "TRUSTED_PROXIES": "127.0.0.0/8"}
+FLOORS = {"floor": LISTENERS, "bare": 1}  # how many listeners each has
 PAIRS = {"": {}, "naive ": {"BATCHING": "off"}}
 
 
@@ -71,7 +72,9 @@ def world(size: Size, *, workers: int = 1, naive: bool = True) -> Iterator[World
             found.processes[name] = [process.pid for process in started]
             wait_for(environment["LISTEN_ADDRESS"], started[0])
 
-        for name, listeners in (("floor", LISTENERS), ("bare", 1)):
+        for name, listeners in FLOORS.items():
+            if name != "floor" and not naive:
+                continue
             found.addresses[name] = f"127.0.0.1:{free_port()}"
             command = ["benchmarks.noop_server", str(workers), str(listeners)]
             run(name, command, {"LISTEN_ADDRESS": found.addresses[name]}, workers)

@@ -1,7 +1,7 @@
 """Who is let in while there is more to do than can be done. Decided before anything else is done for a call.
 
 More calls under way would not be answered sooner, only each of them later. What Python cannot even refuse any
-more waits in gRPC, which see `OPTIONS` of shared/server.py.
+more waits in gRPC, which see `SHARED` of shared/listeners.py.
 """
 
 import itertools

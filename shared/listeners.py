@@ -1,10 +1,11 @@
 """The gRPC servers of a worker: several on each of its ports, with the limits of docs/operations.md."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 
 import grpc
+
+from shared.sockets import bound, places
 
 # A gRPC server takes up one call of a queue at a time, and needs five turns of the event loop for each, be it only to
 # refuse it; while the loop is busy with answers, new calls wait. Several that share a port take up one each.
@@ -73,15 +74,8 @@ class Listeners:
 
 def refuse_if_taken(address: str) -> None:
     """RuntimeError where anybody listens: servers that share a port would do so with a stranger, who gets its calls."""
-    host, _, port = address.rpartition(":")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, place in found:
-            with socket.socket(family) as looking:
-                if family == socket.AF_INET6:
-                    looking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                looking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of the last run connections may linger
-                looking.bind(place)
-                looking.listen()
+        for family, place in places(address):
+            bound(family, place, shares=False).close()
     except OSError as error:
         raise RuntimeError(f"cannot bind {address}: {error.strerror}") from None

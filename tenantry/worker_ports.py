@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterable
 
+from shared.sockets import bound, places
 from tenantry import ports
 from tenantry.failures import NOT_REACHED, WRONG_USE, Failure
 
@@ -36,40 +37,21 @@ def hold(addresses: Iterable[str]) -> list[socket.socket]:
 
 
 def _hold(address: str) -> list[socket.socket]:
-    host, _, port = address.rpartition(":")
     try:
         held = [_lock(address)]
     except OSError:
         raise Failure(f"cannot listen on {address}: another Tenantry has it", NOT_REACHED) from None
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, place in found:
-            _bound(family, place, shares=False).close()
-            held.append(_bound(family, place, shares=True))
+        for family, place in places(address):
+            bound(family, place, shares=False).close()
+            held.append(bound(family, place, shares=True))
             # Or whoever sets it too could bind beside us, as long as nobody listens.
             held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
-        owner = ports.owner(int(port))
+        owner = ports.owner(int(address.rpartition(":")[2]))
         whose = f" by another program (pid {owner[0]}, {owner[1]})" if owner else ""
         raise Failure(f"cannot listen on {address}: {error.strerror}{whose}", NOT_REACHED) from None
     return held
-
-
-def _bound(family: int, place: tuple[object, ...], *, shares: bool) -> socket.socket:
-    """Connections of a previous run that are not quite over do not count, as for servers."""
-    bound = socket.socket(family)
-    try:
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shares)
-        bound.bind(place)
-        if not shares:
-            bound.listen()  # nobody else can, whatever their options, or it fails
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def _lock(address: str) -> socket.socket:

@@ -31,6 +31,7 @@ from tenantry.testing.people import AS_OPERATOR, People, TestPerson
 from tests.calls import fails, read
 from tests.shared.all_kinds import AS_ADA, KINDS, MALFORMED, SERVICE, Lines, Running, running_kinds, said
 from tests.tenancy.edge_requests import edge_request
+from tests.waiting import until
 
 FEW = FEWER  # checks at once, and so one of all else
 
@@ -266,9 +267,3 @@ async def until_serving(channel: grpc.aio.Channel) -> None:
 async def ended(call: Coroutine[Any, Any, Any]) -> None:
     with suppress(grpc.aio.AioRpcError):
         await call
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a count is no event
-            await asyncio.sleep(0.001)

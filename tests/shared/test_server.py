@@ -1,4 +1,4 @@
-"""shared/server.py and shared/channel.py: the limits that are promised, health, ports, a database that comes later."""
+"""shared/server.py, listeners.py and channel.py: the promised limits, health, ports, a database that comes later."""
 
 import asyncio
 from contextlib import suppress

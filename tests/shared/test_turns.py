@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from typing import Literal
@@ -13,6 +13,7 @@ import pytest
 
 from shared.turns import LONGEST, PER_PAUSE, Turns
 from tests.shared.all_kinds import SERVICE, Lines, running_kinds, said
+from tests.waiting import until
 
 Steps = list[tuple[int, str]]  # in which turn of the loop, and whose
 
@@ -35,14 +36,6 @@ async def clock() -> AsyncIterator[Clock]:
     ticking = asyncio.create_task(tick())
     yield clock
     ticking.cancel()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("that never came true")
 
 
 async def several(clock: Clock, name: str, steps: Steps, count: int = 3) -> str:
